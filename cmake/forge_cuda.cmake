@@ -1,0 +1,20 @@
+# Finds nvcc. CMAKE_CUDA_ARCHITECTURES must be set before the language is enabled.
+set(FORGE_HAVE_CUDA OFF)
+if(NOT FORGE_CUDA STREQUAL "OFF")
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90-real 100-real 120)  # the last one also embeds PTX
+  endif()
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    enable_language(CUDA)
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
+    set(CMAKE_CUDA_RUNTIME_LIBRARY Static)  # nothing of CUDA is needed at run time but the driver
+    set(FORGE_HAVE_CUDA ON)
+  elseif(FORGE_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "FORGE_CUDA=ON but no CUDA compiler was found; set CUDACXX to nvcc, or use FORGE_CUDA=OFF")
+  endif()
+endif()
+message(STATUS "forge_rt: CUDA kernels ${FORGE_HAVE_CUDA}")

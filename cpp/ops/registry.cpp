@@ -1,0 +1,21 @@
+#include "registry.h"
+
+#include "head_lbs_table.h"
+#include "rasterize_table.h"
+
+namespace forge_rt {
+namespace {
+
+template <class Fn>
+OpPath describe(const OpTable<Fn>& table, Device device) {
+  if (device.is_cuda() && table.cuda == nullptr) return {table.name, "missing"};
+  return {table.name, table.path(device)};
+}
+
+}  // namespace
+
+std::vector<OpPath> op_paths(Device device) {
+  return {describe(random_uniform_table(), device), describe(head::lbs_table(), device), describe(raster::rasterize_table(), device)};
+}
+
+}  // namespace forge_rt

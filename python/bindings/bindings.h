@@ -1,0 +1,35 @@
+// What the binding files share.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "forge_rt/core/tensor.h"
+
+namespace forge_rt::python {
+
+namespace py = pybind11;
+
+void bind_core(py::module_& module);
+void bind_head(py::module_& module);
+void bind_raster(py::module_& module);
+
+/// Any array the caller may pass: forge_rt.Tensor, an object with __dlpack__ (torch, CuPy, JAX: zero copy), or what NumPy
+/// can convert. With `dtype`, arrays of NumPy's making (lists, other dtypes, strided arrays) are converted; device arrays never are.
+Tensor to_tensor(py::handle object);
+Tensor to_tensor(py::handle object, DType dtype);
+/// None becomes an undefined tensor.
+Tensor to_optional_tensor(py::handle object, DType dtype);
+/// Undefined becomes None.
+py::object from_tensor(const Tensor& tensor);
+
+py::capsule to_dlpack(const Tensor& tensor, py::object max_version, py::object dl_device, py::object copy);
+Tensor from_dlpack(py::handle object);
+
+inline ImageSize to_image_size(const py::object& size) {
+  if (py::isinstance<py::int_>(size)) return {size.cast<int>(), size.cast<int>()};
+  const auto pair = size.cast<std::pair<int, int>>();
+  return {pair.first, pair.second};
+}
+
+}  // namespace forge_rt::python

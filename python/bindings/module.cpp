@@ -1,0 +1,8 @@
+#include "bindings.h"
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "Compiled part of forge_rt. Use the names of the package `forge_rt` instead.";
+  forge_rt::python::bind_core(module);
+  forge_rt::python::bind_head(module);
+  forge_rt::python::bind_raster(module);
+}
