@@ -5,13 +5,21 @@ set(FORGE_SOURCES
   cpp/core/isa.cpp
   cpp/core/memory.cpp
   cpp/core/random.cpp
+  cpp/core/safetensors.cpp
   cpp/core/scratch.cpp
+  cpp/core/sha256.cpp
   cpp/core/tensor.cpp
   cpp/core/thread_pool.cpp
+  cpp/models/bundle.cpp
+  cpp/models/head.cpp
   cpp/ops/head_lbs.cpp
   cpp/ops/head_lbs_cpu.cpp
+  cpp/ops/interpolate.cpp
+  cpp/ops/label_projection.cpp
+  cpp/ops/neural_views.cpp
   cpp/ops/rasterize.cpp
   cpp/ops/registry.cpp
+  cpp/ops/sample_texture.cpp
   cpp/ops/rasterize_cpu.cpp
 )
 if(WIN32)
@@ -28,4 +36,12 @@ set(FORGE_SIMD_SOURCES
 
 # One op per file.
 set(FORGE_CUDA_SOURCES
+  cuda/core/device.cu
+  cuda/core/scratch.cu
+  cuda/ops/head_lbs.cu
+  cuda/ops/interpolate.cu
+  cuda/ops/label_projection.cu
+  cuda/ops/random_uniform.cu
+  cuda/ops/rasterize.cu
+  cuda/ops/sample_texture.cu
 )

@@ -185,8 +185,10 @@ FORGE_HD float strict_edge(float px, float py, const StrictVertex& a, const Stri
 }
 constexpr float kStrictEpsilon = 1e-8f;
 
-// False: degenerate or culled. `area` gets the divisor of the barycentrics.
+// False: degenerate, culled, or with a vertex at or behind the camera plane (the published rasterizer drops such faces whole;
+// spec §6.2 only names the per-pixel test). `area` gets the divisor of the barycentrics.
 FORGE_HD bool strict_setup(const StrictVertex v[3], bool cull_back, float& area) {
+  if (v[0].z < kStrictEpsilon || v[1].z < kStrictEpsilon || v[2].z < kStrictEpsilon) return false;
   const float signed_area = strict_edge(v[2].x, v[2].y, v[0], v[1]);
   if (!(fabsf(signed_area) > kStrictEpsilon) || (cull_back && signed_area < 0.f)) return false;
   area = signed_area + kStrictEpsilon;

@@ -1,0 +1,55 @@
+// sample_texture: one thread per output value, channels fastest, so that the threads of a pixel share its taps. Bit-equal to the CPU.
+#include "../core/launch.h"
+#include "ops/sample_texture_table.h"
+
+namespace forge_rt::texture {
+namespace {
+
+constexpr int kThreads = 256;
+
+// Channel `channel` of sample_pixel: the same sums in the same order, kept in a register.
+__device__ float sample_channel(const SampleArgs& a, std::int64_t pixel, std::int64_t channel) {
+  float x = texel_coordinate(a.grid[2 * pixel], a.width, a.align_corners), y = texel_coordinate(a.grid[2 * pixel + 1], a.height, a.align_corners);
+  if (!(x - x == 0.f) || !(y - y == 0.f)) return 0.f;
+  if (a.clamp) {
+    x = clamp_to(x, static_cast<float>(a.width - 1));
+    y = clamp_to(y, static_cast<float>(a.height - 1));
+  }
+  if (!(x > -2.f && y > -2.f && x < static_cast<float>(a.width) + 1.f && y < static_cast<float>(a.height) + 1.f)) return 0.f;
+
+  const float* base = a.texture + pixel / a.pixels * a.texture_stride + channel;
+  const auto inside = [&](int row, int column) { return column >= 0 && column < a.width && row >= 0 && row < a.height; };
+  const auto texel = [&](int row, int column) { return base[(static_cast<std::int64_t>(row) * a.width + column) * a.channels]; };
+  if (!a.bilinear) {
+    const int column = static_cast<int>(nearbyintf(x)), row = static_cast<int>(nearbyintf(y));  // half to even, as grid_sample
+    return inside(row, column) ? texel(row, column) : 0.f;
+  }
+  const int x0 = static_cast<int>(floorf(x)), y0 = static_cast<int>(floorf(y));
+  const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
+  float sum = 0.f;
+  for (int tap = 0; tap < 4; ++tap) {
+    const int column = x0 + (tap & 1), row = y0 + (tap >> 1);
+    if (!inside(row, column)) continue;
+    const float weight = ((tap & 1) ? fx : 1.f - fx) * ((tap >> 1) ? fy : 1.f - fy);
+    sum += weight * texel(row, column);
+  }
+  return sum;
+}
+
+__global__ void __launch_bounds__(kThreads) sample_values(SampleArgs a) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i < a.batch * a.pixels * a.channels) a.out[i] = sample_channel(a, i / a.channels, i % a.channels);
+}
+
+void sample_cuda(const SampleArgs& args, Stream stream) {
+  const std::int64_t values = args.batch * args.pixels * args.channels;
+  if (values == 0) return;
+  const cuda::DeviceGuard guard = cuda::DeviceGuard::of(args.out);
+  sample_values<<<cuda::blocks_for(values, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args);
+  cuda::check_launch("launching sample_texture");
+}
+
+const Register<SampleFn> registered(sample_texture_table().cuda, sample_cuda);
+
+}  // namespace
+}  // namespace forge_rt::texture

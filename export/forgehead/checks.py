@@ -1,0 +1,138 @@
+"""Quality gates of a built bundle. Each returns (name, passed, what was measured)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .landmarks import landmark_positions
+
+Result = tuple[str, bool, str]
+FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
+MIN_AREA_MM2 = 1e-3
+MIN_MOVE_MM = 0.5
+MAX_FOLDS = 12
+MAX_LID_GAP_MM = 0.6
+MIN_CLEARANCE_MM = -0.05
+
+
+def _faces_of(arrays: dict[str, np.ndarray], bundle: dict[str, Any], *names: str) -> np.ndarray:
+    wanted = [i for i, part in enumerate(bundle["parts"]) if part["name"] in names]
+    return arrays["faces"][np.isin(arrays["face_part"], wanted)]
+
+
+def mirror_symmetry(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    vertices, mirror = arrays["v_template"], arrays["mirror"]
+    error = np.abs(vertices[mirror] * FLIP - vertices).max()
+    involution = bool((mirror[mirror] == np.arange(len(mirror))).all())
+    faces = {tuple(sorted(f)) for f in arrays["faces"].tolist()}
+    images = {tuple(sorted(f)) for f in mirror[arrays["faces"]].tolist()}
+    unmatched = len(images - faces)
+    return "mirror symmetry", error == 0.0 and involution, f"largest error {error:g} m, {unmatched} triangles split differently"
+
+
+def triangles(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    corner = arrays["v_template"].astype(float)[arrays["faces"]]
+    area = 0.5e6 * np.linalg.norm(np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]), axis=1)
+    return "no degenerate triangle", bool(area.min() > MIN_AREA_MM2), f"smallest area {area.min():.4f} mm2"
+
+
+def columns_move(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    move = 1000.0 * np.linalg.norm(arrays["shapedirs"].astype(np.float32), axis=1).max(0)
+    names = [s["name"] for s in bundle["sliders"]] + [e["name"] for e in bundle["expressions"]]
+    weakest = int(np.argmin(move))
+    return "every column moves", bool(move.min() > MIN_MOVE_MM), f"weakest {names[weakest]} {move[weakest]:.2f} mm"
+
+
+def orientation(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    """Skin triangles against their vertex normals, and every closed part's mean direction."""
+    vertices = arrays["v_template"].astype(float)
+    faces = _faces_of(arrays, bundle, "skin")
+    corner = vertices[faces]
+    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    vertex_normal = np.zeros_like(vertices)
+    for k in range(3):
+        np.add.at(vertex_normal, faces[:, k], normal)
+    folds = int(((normal * vertex_normal[faces].sum(1)).sum(1) < 0).sum())
+    inward = []
+    for part in bundle["parts"]:
+        own = _faces_of(arrays, bundle, part["name"])
+        if not len(own) or part["name"] in ("mouth_bag", "teeth_up", "teeth_low"):
+            continue
+        corner = vertices[own]
+        direction = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+        if (direction * (corner.mean(1) - vertices[own].reshape(-1, 3).mean(0))).sum() < 0:
+            inward.append(part["name"])
+    return "orientation outward", folds <= MAX_FOLDS and not inward, f"{folds} folded skin triangles, inward parts {inward}"
+
+
+def eyes_close(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    """At blink 1 the lid margins meet and every lid vertex stays outside the eyeball, also half way."""
+    names = [e["name"] for e in bundle["expressions"]]
+    n_shape = bundle["n_shape"]
+    column = n_shape + names.index("blink_left")
+    vertices = arrays["v_template"].astype(float)
+    closing = arrays["shapedirs"][..., column].astype(float)
+    eye = np.unique(_faces_of(arrays, bundle, "l_eye"))
+    joint = arrays["J_regressor"][3].astype(float) @ vertices
+    radius = np.linalg.norm(vertices[eye] - joint, axis=1).min()
+    points = landmark_positions(vertices + closing, arrays["faces"], arrays["landmark_static_face"],
+                                arrays["landmark_static_bary"])  # fmt: skip
+    left = points[25:31]  # 42 .. 47
+    gap = 1000.0 * max(np.abs(left[1, 1] - left[5, 1]), np.abs(left[2, 1] - left[4, 1]))
+    moved = np.linalg.norm(closing, axis=1) > 5e-4
+    clearance = min(
+        1000.0 * (np.linalg.norm((vertices + t * closing)[moved] - joint, axis=1).min() - radius) for t in (0.0, 0.5, 1.0)
+    )
+    passed = gap < MAX_LID_GAP_MM and clearance > MIN_CLEARANCE_MM
+    return "eyes close", passed, f"lid gap {gap:.2f} mm, smallest clearance {clearance:.2f} mm"
+
+
+def landmark_order(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    vertices = arrays["v_template"].astype(float)
+    static = landmark_positions(vertices, arrays["faces"], arrays["landmark_static_face"], arrays["landmark_static_bary"])
+    jaw = landmark_positions(vertices, arrays["faces"], arrays["landmark_dynamic_face"][0],
+                             arrays["landmark_dynamic_bary"][0])  # fmt: skip
+    points = np.concatenate([jaw, static])
+    rising = lambda ids: bool((np.diff(points[ids, 0]) > 0).all())  # noqa: E731
+    falling = lambda ids: bool((np.diff(points[ids, 1]) < 0).all())  # noqa: E731
+    tests = {
+        "jaw left to right": rising(range(0, 17)),
+        "brows left to right": rising(range(17, 27)),
+        "nose bridge downwards": falling(range(27, 31)),
+        "nostrils left to right": rising(range(31, 36)),
+        "right eye on image left": points[36:42, 0].max() < 0 < points[42:48, 0].min(),
+        "eye corners": points[36, 0] < points[39, 0] < points[42, 0] < points[45, 0],
+        "upper lid above lower": bool((points[[37, 38, 43, 44], 1] > points[[41, 40, 47, 46], 1]).all()),
+        "upper lip left to right": rising(range(48, 55)),
+        "inner upper lip left to right": rising(range(60, 65)),
+        "lower lip below upper": bool((points[55:60, 1] < points[[53, 52, 51, 50, 49], 1]).all()),
+        "brows above eyes above nose above mouth": points[17:27, 1].min() > points[36:48, 1].max() > points[30, 1]
+        > points[48:68, 1].max(),
+    }  # fmt: skip
+    wrong = [name for name, good in tests.items() if not good]
+    return "landmarks", not wrong, f"wrong: {wrong}" if wrong else "order and places right"
+
+
+def rows_sum_to_one(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    error = max(np.abs(arrays["weights"].sum(1) - 1).max(), np.abs(arrays["J_regressor"].sum(1) - 1).max())
+    filled = int((arrays["J_regressor"] != 0).sum())
+    return "weights and regressor sum to 1", bool(error < 1e-5), f"largest error {error:.1e}, {filled} regressor entries"
+
+
+def uv_valid(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
+    uv = arrays["uv"]
+    faces = arrays["uv_faces"][arrays["face_part"] == 0]
+    a, b, c = (uv[faces[:, k]].astype(float) for k in range(3))
+    area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    flipped = int((area <= 0).sum())
+    inside = bool(uv.min() >= 0 and uv.max() <= 1)
+    return "uv", inside and flipped <= MAX_FOLDS, f"range {uv.min():.3f}..{uv.max():.3f}, {flipped} flipped skin triangles"
+
+
+GATES = (mirror_symmetry, triangles, columns_move, orientation, eyes_close, landmark_order, rows_sum_to_one, uv_valid)
+
+
+def run_gates(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> list[Result]:
+    return [gate(arrays, bundle) for gate in GATES]

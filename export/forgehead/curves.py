@@ -1,0 +1,143 @@
+"""Feature curves: eyelids and lips as families of closed curves that the mesh follows ring by ring.
+
+Curve parameter `angle`: 0 = lateral corner of the +x side, counter-clockwise, upper half 0..pi.
+Ring parameter: eyes 0 = lid margin, 1 = orbit, < 0 = lid edge towards the eyeball;
+lips 0 = contact line, 1 = vermilion border, > 1 = skin around the mouth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .parameters import Array, Parameters
+from .sculpture import Sculpture
+
+ORBIT_WIDTH, ORBIT_UP, ORBIT_DOWN = 0.245, 0.150, 0.165
+INNER_CORNER, OUTER_CORNER = 0.13, 0.06
+# per inner ring: clearance from the eyeball, and how far it may lie behind the surrounding skin
+LID_LAYERS = ((0, 0.009, 0.055), (1, 0.014, 0.022))
+LIP_STATIONS = (0.0, 0.10, 0.25, 0.42, 0.60, 0.80, 1.0, 1.14, 1.4)
+UPPER_ROLL = (-0.30, 0.45, 0.95, 1.10, 0.98, 0.66, 0.32, 0.10, 0.0)
+LOWER_ROLL = (-0.30, 0.55, 1.00, 1.10, 0.92, 0.52, 0.12, -0.05, 0.0)
+
+
+@dataclass(frozen=True)
+class RingPlan:
+    """How many vertices and which ring parameters the mesh uses."""
+
+    eye_count: int
+    eye_rings: tuple[float, ...]
+    lip_count: int
+    lip_rings: tuple[float, ...]
+
+    @property
+    def eye_angles(self) -> Array:
+        return np.arange(self.eye_count) * (2.0 * np.pi / self.eye_count)
+
+    @property
+    def lip_angles(self) -> Array:
+        return np.arange(self.lip_count) * (2.0 * np.pi / self.lip_count)
+
+
+def _signed_power(x: Array, exponent: float) -> Array:
+    return np.sign(x) * np.abs(x) ** exponent
+
+
+def eyelid_curve(p: Parameters, ring: float, angle: Array, blink: float = 0.0, wide: float = 0.0) -> Array:
+    """[n, 2] (x, y) of one lid curve relative to the eye centre. blink 1: the upper lid meets the lower one."""
+    c, s = np.cos(angle), np.sin(angle)
+    is_upper = s >= 0.0
+    upper = p["eye.up"] * np.abs(s) ** 0.9 * (1.0 - p["eye.skew"] * c) * (1.0 + 0.35 * wide)
+    lower = -p["eye.low"] * np.abs(s) ** 0.95 * (1.0 + 0.20 * c)
+    meeting = 0.75 * lower
+    x = p["eye.a"] * _signed_power(c, 0.92)
+    y = np.where(is_upper, upper, lower) * (1.0 - blink) + meeting * blink
+    outward = min(max(ring, 0.0), 1.0)
+    x = x * (1.0 - outward) + ORBIT_WIDTH * c * outward
+    y = y * (1.0 - outward) + np.where(is_upper, ORBIT_UP, ORBIT_DOWN) * s * outward
+    if ring < 0.0:  # the lid edge; near the corners it reaches over the eyeball as the caruncle does
+        corner = np.abs(c) ** 8 * np.where(c < 0.0, INNER_CORNER, OUTER_CORNER)
+        x, y = (0.985 - corner) * x, 0.93 * y
+    tilt = p["eye.tilt"] * (1.0 - outward)
+    return np.stack([x * np.cos(tilt) - y * np.sin(tilt), x * np.sin(tilt) + y * np.cos(tilt)], -1)
+
+
+def lip_curve(p: Parameters, ring: float, angle: Array) -> Array:
+    """[n, 2] (x, y) of one lip curve."""
+    c, s = np.cos(angle), np.sin(angle)
+    on_lip, beyond = min(ring, 1.0), max(ring - 1.0, 0.0)
+    half_width = p["mouth.w"]
+    x = half_width * _signed_power(c, 0.9) * (0.93 + 0.07 * on_lip + 0.20 * beyond)
+    peaks = 0.16 * np.exp(-(((np.abs(x) - 0.07) / 0.05) ** 2))
+    dip = 0.16 * np.exp(-((x / 0.032) ** 2))
+    bow = p["mouth.bow"] * (peaks - dip) * max(1.0 - beyond, 0.0)
+    height_up = p["mouth.up"] * np.abs(s) ** 1.35 * (1.0 + bow)
+    height_low = p["mouth.low"] * np.abs(s) ** 1.3
+    line = 0.010 * np.cos(x / half_width * np.pi) * np.abs(s) ** 0.5 - 0.004
+    line = line + p["mouth.corner"] * np.abs(x / half_width) ** 2.5 * np.exp(-beyond)
+    above = height_up * on_lip + 0.09 * beyond * np.abs(s) ** 0.8
+    below = height_low * on_lip + 0.115 * beyond * np.abs(s) ** 0.8
+    return np.stack([x, p["mouth.y"] + line + np.where(s >= 0.0, above, -below)], -1)
+
+
+def lip_roll(p: Parameters, ring: float, angle: Array) -> Array:
+    """[n] outward offset (z) of a lip ring: groove at the contact line, roll, crisp border."""
+    s = np.sin(angle)
+    upper = p["mouth.vol_up"] * np.interp(ring, LIP_STATIONS, UPPER_ROLL)
+    lower = p["mouth.vol_low"] * np.interp(ring, LIP_STATIONS, LOWER_ROLL)
+    groove = 0.016 * np.exp(-((ring / 0.25) ** 2)) * (1.0 - np.abs(s) ** 0.6)
+    return np.where(s >= 0.0, upper, lower) * np.abs(s) ** 0.8 - groove
+
+
+def _drop_on_surface(sculpture: Sculpture, xy: Array) -> Array:
+    """[..., 2] -> [..., 3]: the first surface point seen from the front."""
+    start = np.concatenate([xy.reshape(-1, 2), np.full((xy[..., 0].size, 1), 1.45)], 1)
+    travelled = sculpture.march(start, np.tile([0.0, 0.0, -1.0], (len(start), 1)), 2.4)
+    start[:, 2] -= travelled
+    return start.reshape(*xy.shape[:-1], 3)
+
+
+def eye_rings(
+    p: Parameters, sculpture: Sculpture, plan: RingPlan, blink: float = 0.0, wide: float = 0.0
+) -> Array:
+    """[rings, n, 3] lid vertices of the +x eye."""
+    centre = p.vector("eye")
+    angle = plan.eye_angles
+    xy = np.stack([eyelid_curve(p, ring, angle, blink, wide) for ring in plan.eye_rings])
+    points = _drop_on_surface(sculpture, xy + centre[:2])
+
+    ring = np.array(plan.eye_rings)[:, None]
+    upper = np.clip(np.sin(angle), 0.0, 1.0) ** 0.6
+    lower = np.clip(-np.sin(angle), 0.0, 1.0) ** 0.6
+    unfolded = 1.0 - 0.8 * blink
+    crease = p["eye.crease_pos"]
+    points[..., 2] -= p["eye.crease"] * np.exp(-(((ring - crease) / 0.075) ** 2)) * upper * unfolded
+    hood = p["eye.hood"] * np.exp(-(((ring - crease - 0.14) / 0.13) ** 2)) * upper * unfolded
+    points[..., 2] += 0.7 * hood
+    points[..., 1] -= 1.3 * hood
+    points[..., 2] -= 0.006 * np.exp(-(((ring - 0.34) / 0.07) ** 2)) * lower
+
+    for index, clearance, thickness in LID_LAYERS:
+        offset = points[index, :, :2] - centre[:2]
+        radius = p["eye.r"] + clearance
+        on_ball = centre[2] + np.sqrt(np.maximum(radius**2 - (offset**2).sum(-1), 0.25 * radius**2))
+        points[index, :, 2] = np.maximum(on_ball, points[index, :, 2] - thickness)
+    return points
+
+
+def mouth_rings(p: Parameters, sculpture: Sculpture, plan: RingPlan) -> Array:
+    """[rings, n, 3] lip vertices, mirror-symmetric in x."""
+    angle = plan.lip_angles
+    room = (p["nostril.centre.y"] - 0.050 - p["mouth.y"] - p["mouth.up"]) / (1.4 * 0.85)
+    room = float(np.clip(room, 0.012, 0.09))
+    curves = []
+    for ring in plan.lip_rings:
+        xy = lip_curve(p, ring, angle)
+        if ring > 1.0:  # never climb into the nose
+            xy[:, 1] += np.where(angle < np.pi, (ring - 1.0) * (room - 0.09) * np.abs(np.sin(angle)) ** 0.8, 0.0)
+        curves.append(xy)
+    points = _drop_on_surface(sculpture, np.stack(curves))
+    points[..., 2] += np.stack([lip_roll(p, ring, angle) for ring in plan.lip_rings])
+    return points

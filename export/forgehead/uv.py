@@ -1,0 +1,100 @@
+"""UV atlas and the semantic map baked in it.
+
+Skin: one seam-free disc. Directions from the inner point are projected stereographically from the neck hole,
+moved so that the face is in the middle, and compressed radially: conformal at the face, injective everywhere
+(the triangulation itself is a Delaunay triangulation of directions), mirror-symmetric. Parts: boxes beside it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt
+
+from .curves import lip_roll
+from .head import Head
+from .parameters import Array, base_parameters, load_table
+from .raster import rasterize
+from .regions import label_ids, skin_labels
+from .template import BAG_RINGS, INNER_POINT, NECK_AXIS
+
+FACE_POINT = np.array([0.0, -0.34, 1.0])
+COMPRESSION = 0.8
+LIP_OPENING = 0.055
+LID_EDGE_SHARE = 0.90
+SEMANTIC_SIZE = 1024
+MARGIN = 6.0
+
+
+def _stereographic(directions: Array) -> Array:
+    """[N, 2] projection from the neck hole: (left, forward) of the plane through the crown."""
+    crown = INNER_POINT - NECK_AXIS
+    crown /= np.linalg.norm(crown)
+    left = np.array([1.0, 0.0, 0.0])
+    forward = np.cross(left, crown)
+    return np.stack([directions @ left, directions @ forward], -1) / (1.0 + directions @ crown)[:, None]
+
+
+def skin_uv(head: Head) -> Array:
+    """[skin, 2] in 0..1, v up."""
+    skin = head.skin
+    q = head.rest[: skin.count].copy()
+    _, lip, sine = skin.ring_parameters()
+    on_ring = (lip >= 0) & (lip < 8)
+    lift = np.clip(1.0 - lip / skin.plan.lip_rings[-1], 0.0, 1.0) ** 1.3
+    for k, ring in enumerate(skin.plan.lip_rings):  # without the roll, whose undercut would fold the chart
+        q[skin.mouth_ring(k), 2] -= lip_roll(base_parameters(), ring, skin.plan.lip_angles)
+    q[on_ring, 1] += (LIP_OPENING * np.sign(sine) * np.abs(sine) ** 0.7 * lift)[on_ring]
+
+    offset = q - INNER_POINT
+    plane = _stereographic(offset / np.linalg.norm(offset, axis=1, keepdims=True))
+    middle = FACE_POINT - INNER_POINT
+    plane -= _stereographic((middle / np.linalg.norm(middle))[None])
+    radius = np.linalg.norm(plane, axis=1, keepdims=True)
+    disc = plane / (radius + COMPRESSION)
+    disc[:, 1] *= -1.0  # forward from the crown is down the face
+
+    centre = disc[skin.mouth_ring(0)].mean(0)
+    for ring in range(len(BAG_RINGS)):
+        disc[skin.bag_ring(ring)] = centre + (disc[skin.mouth_ring(0)] - centre) * (0.8 - 0.2 * ring)
+    disc[skin.bag_start] = centre
+    for left in (True, False):  # the lid edge lies behind its margin: give it its own strip of texels
+        margin = disc[skin.eye_ring(1, left)]
+        middle = margin.mean(0)
+        disc[skin.eye_ring(0, left)] = middle + LID_EDGE_SHARE * (margin - middle)
+    chart = load_table("parts")["skin_chart"]
+    used = np.concatenate([np.arange(skin.bag_start), skin.free])
+    disc = disc / np.linalg.norm(disc[used], axis=1).max()
+    return np.array(chart["centre"]) + chart["radius"] * disc
+
+
+def atlas(head: Head) -> tuple[Array, np.ndarray]:
+    """uv [Vt, 2] and uv_faces [F, 3]. The disc has no seam, so Vt = V and both face lists agree."""
+    uv = np.empty((head.count, 2))
+    uv[: head.skin.count] = skin_uv(head)
+    rows = {row["name"]: row for row in head.part_rows}
+    for name, block in head.blocks.items():
+        u, v, half_width, half_height = rows[name]["chart"]
+        uv[block.ids] = [u, v] + block.uv * [half_width, half_height]
+    return uv, head.faces.copy()
+
+
+def bake_semantics(head: Head, uv: Array) -> np.ndarray:
+    """[S, S] uint8 class ids; row 0 is v = 1. Charts are dilated by a few texels."""
+    size = SEMANTIC_SIZE
+    screen = np.stack([uv[:, 0] * size, (1.0 - uv[:, 1]) * size, np.zeros(len(uv))], 1)
+    fragments = rasterize(screen, head.faces, size, size)
+    part = head.face_part[fragments.triangle[fragments.hit]]
+    ids = label_ids()
+    labels = np.array([ids[row["label"]] for row in head.part_rows])[part]
+
+    lid, lip, sine = head.skin.ring_parameters()
+    rings = np.zeros((head.count, 3))
+    rings[: head.skin.count] = np.stack([lid, np.where(lip < 0, 0.0, lip), sine], 1)
+    attributes = fragments.interpolate(np.concatenate([head.rest, rings], 1), head.faces)
+    on_skin = part == head.part_names.index("skin")
+    labels[on_skin] = skin_labels(attributes[on_skin, :3], *attributes[on_skin, 3:].T)
+
+    image = np.zeros((size, size), np.uint8)
+    image[fragments.hit] = labels
+    distance, nearest = distance_transform_edt(~fragments.hit, return_indices=True)
+    return np.where(distance <= MARGIN, image[nearest[0], nearest[1]], 0).astype(np.uint8)

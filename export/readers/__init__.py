@@ -1,0 +1,1 @@
+"""Readers of foreign model formats. They decode arrays and never run code from a file."""
