@@ -1,5 +1,9 @@
 # The library's sources, by layer. Explicit: a file that is not listed is not built.
 set(FORGE_SOURCES
+  cpp/capi/forgehead.cpp
+  cpp/capi/head.cpp
+  cpp/capi/library.cpp
+  cpp/capi/rasterize.cpp
   cpp/core/device.cpp
   cpp/core/error.cpp
   cpp/core/isa.cpp
@@ -11,6 +15,11 @@ set(FORGE_SOURCES
   cpp/core/tensor.cpp
   cpp/core/thread_pool.cpp
   cpp/models/bundle.cpp
+  cpp/models/camera.cpp
+  cpp/models/camera_sampler.cpp
+  cpp/models/forge_head.cpp
+  cpp/models/forge_head_prior.cpp
+  cpp/models/forge_head_render.cpp
   cpp/models/head.cpp
   cpp/ops/head_lbs.cpp
   cpp/ops/head_lbs_cpu.cpp

@@ -9,7 +9,6 @@
 namespace forge_rt {
 namespace {
 
-using json_fields::Json;
 using Kind = Distribution::Kind;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -26,18 +25,20 @@ struct Preset {
 const Preset kPresets[] = {
     // The view that FFHQ generators are trained and conditioned with.
     {"frontal", R"({"yaw_deg": 0, "pitch_deg": 0, "fov_deg": 13.373836931985192, "radius_m": 1.08})"},
-    // As the SynthForge paper states it: azimuth and elevation ±45°, published fov 12..27, radius 2.7 = 1.08 m.
+    // As the SynthForge paper states it: azimuth and elevation ±45°, published fov 12..27, radius 2.7 = 1.08 m. The rig's origin
+    // is the generator world's origin in the head frame (kSynthForgeWorld), its pivot (0, 0, 0.2) of that world.
     {"paper", R"({"yaw_deg": {"uniform": [-45, 45]}, "pitch_deg": {"uniform": [-45, 45]}, "fov_published_deg": {"uniform": [12, 27]},
-                  "radius_m": 1.08, "lookat_m": [0, 0, 0.08]})"},
+                  "radius_m": 1.08, "lookat_m": [0, 0, 0.08], "origin_m": [0, 0.01, -0.0465685424949238]})"},
     // As the SynthForge code does it: h, v = pi/2 + U[-0.8, 0.8] rad through the look-at sampler. h is yaw, ±0.8 rad;
     // v is an area parameter, sin(pitch) = ±2 · 0.8 / pi, so the elevation only reaches ±30.6°.
     {"synthforge-code", R"({"yaw_deg": {"uniform": [-45.836623610465864, 45.836623610465864]},
                             "pitch_deg": {"area_uniform": [-30.616935903009068, 30.616935903009068]},
-                            "fov_published_deg": {"uniform": [18, 24]}, "radius_m": 1.08, "lookat_m": [0, 0, 0.08]})"},
-    // Photographs as people take them. The distance follows the field of view, so that the head keeps 40 to 65 % of the image.
+                            "fov_published_deg": {"uniform": [18, 24]}, "radius_m": 1.08, "lookat_m": [0, 0, 0.08], "origin_m": [0, 0.01, -0.0465685424949238]})"},
+    // Photographs as people take them. The distance follows the field of view, so that the head keeps 40 to 65 % of the image's
+    // height. The origin is the middle of a FLAME-format head, chin to crown and nose to back.
     {"wild", R"({"yaw_deg": {"normal": {"mean": 0, "std": 30, "clip": [-75, 75]}}, "pitch_deg": {"normal": {"mean": 0, "std": 14, "clip": [-35, 35]}},
                  "roll_deg": {"normal": {"mean": 0, "std": 10, "clip": [-30, 30]}}, "fov_deg": {"uniform": [15, 60]},
-                 "radius_m": {"frame_m": {"uniform": [0.36, 0.6]}},
+                 "radius_m": {"frame_m": {"uniform": [0.36, 0.6]}}, "origin_m": [0, 0.015, -0.035],
                  "center_offset": [{"normal": {"mean": 0, "std": 0.05, "clip": [-0.12, 0.12]}}, {"normal": {"mean": 0, "std": 0.05, "clip": [-0.12, 0.12]}}]})"},
 };
 
@@ -262,8 +263,8 @@ Distribution read_distribution(const Json& value, const std::string& path) {
   double low = -kInfinity, high = kInfinity;
   if (body.contains("clip")) {
     const Json& clip = array(body.at("clip"), inner + ".clip", 2, "[low, high]");
-    low = number(clip[0], inner + ".clip[0]");
-    high = number(clip[1], inner + ".clip[1]");
+    if (!clip[0].is_null()) low = number(clip[0], inner + ".clip[0]");
+    if (!clip[1].is_null()) high = number(clip[1], inner + ".clip[1]");
   }
   return Distribution::normal(number(body.at("mean"), inner + ".mean"), number(body.at("std"), inner + ".std"), low, high);
 }
@@ -281,8 +282,8 @@ Json write_distribution(const Distribution& d) {
     }
     case Kind::normal: {
       Json body = {{"mean", d.mean}, {"std", d.std}};
-      if (d.low != -kInfinity || d.high != kInfinity)
-        body["clip"] = {std::max(d.low, std::numeric_limits<double>::lowest()), std::min(d.high, std::numeric_limits<double>::max())};
+      if (d.low != -kInfinity || d.high != kInfinity)  // null: open on that side
+        body["clip"] = Json::array({std::isfinite(d.low) ? Json(d.low) : Json(), std::isfinite(d.high) ? Json(d.high) : Json()});
       return {{"normal", body}};
     }
   }
@@ -305,7 +306,7 @@ Json write_vector(const std::array<Distribution, N>& values) {
 }
 
 // The keys of one object over what `config` already says.
-void apply(const Json& object, CameraConfig& config) {
+void read_config(const Json& object, CameraConfig& config) {
   using namespace json_fields;
   const auto scalar = [&](const char* key, Distribution& out) {
     if (object.contains(key)) out = read_distribution(object.at(key), concat("camera.", key));
@@ -424,7 +425,7 @@ CameraConfig CameraConfig::from_json(std::string_view text) {
     if (!name.is_string()) json_fields::fail("camera.preset", "a name", json_fields::show(name), "one of: " + json_fields::join(preset_names()));
     config = preset(name.get<std::string>());
   }
-  apply(json, config);
+  read_config(json, config);
   config.validate();
   return config;
 }
@@ -433,7 +434,7 @@ CameraConfig CameraConfig::preset(std::string_view name) {
   CameraConfig config;
   for (const Preset& preset : kPresets) {
     if (name != preset.name) continue;
-    apply(json_fields::parse(preset.json, preset.name), config);
+    read_config(json_fields::parse(preset.json, preset.name), config);
     return config;
   }
   throw Error(ErrorCode::invalid_argument,

@@ -6,13 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include "forge_rt/core/error.h"
+#include "core/json.h"
 
 namespace forge_rt::json_fields {
-
-using Json = nlohmann::ordered_json;
 
 /// `camera.yaw_deg.uniform must be [low, high], got [30]; write two numbers`
 [[noreturn]] inline void fail(std::string_view path, std::string_view expected, std::string_view got, std::string_view advice = {}) {

@@ -18,7 +18,8 @@ std::string no_device_reason(cudaError_t result, const CudaStatus& status) {
     case cudaErrorNoDevice:
       return "the NVIDIA driver shows no CUDA device to this process; check `nvidia-smi` and CUDA_VISIBLE_DEVICES";
     case cudaErrorInsufficientDriver:
-      if (status.driver_version == 0) return "no NVIDIA driver was found on this machine; install one that supports CUDA " + version_str(status.runtime_version) + " or newer, or use device 'cpu'";
+      if (status.driver_version == 0)
+        return concat("no NVIDIA driver was found on this machine; install one that supports CUDA ", version_str(status.runtime_version));
       return concat("the NVIDIA driver supports CUDA ", version_str(status.driver_version), " and this build needs ", version_str(status.runtime_version),
                     "; update the driver");
     case cudaErrorInitializationError:
@@ -112,6 +113,8 @@ ErrorCode error_code(cudaError_t result) {
 }
 
 std::string error_sentence(cudaError_t result, const char* doing) {
+  const CudaStatus now = status();
+  if (now.device_count == 0) return concat("CUDA failed while ", doing, ": ", now.reason, "; or use device 'cpu'");
   const std::string failure = concat("CUDA failed while ", doing, ": ", cudaGetErrorString(result), " (", cudaGetErrorName(result), ")");
   if (result == cudaErrorNoKernelImageForDevice || result == cudaErrorUnsupportedPtxVersion)
     return failure + "; this build has no machine code for this GPU: rebuild with its number in CMAKE_CUDA_ARCHITECTURES, or use device 'cpu'";

@@ -33,6 +33,13 @@ inline unsigned blocks_for(std::int64_t count, int threads) {
   return static_cast<unsigned>(blocks);
 }
 
+/// Grid over `batch` images of `count` items: x and threads cover the items (32-bit indices, because 64-bit division is slow),
+/// y the images. Kernels stride over the images by gridDim.y, which has a limit of 65535.
+inline dim3 image_grid(std::int64_t count, std::int64_t batch, int threads) {
+  check(count <= 0xFFFFFF00, ErrorCode::unsupported, "one image of ", count, " values is too large for CUDA kernels; at most 2^32 - 256");
+  return {blocks_for(count, threads), static_cast<unsigned>(batch < 65535 ? batch : 65535), 1};
+}
+
 /// Multiprocessors of the current device: sizes grids whose amount of work only the device knows.
 int multiprocessor_count();
 

@@ -16,7 +16,7 @@ constexpr int kHeads = 8;     // 24 accumulators; `stride` pads heads to 16, so 
 constexpr int kStage = 64;    // components whose coefficients lie in shared memory at a time
 
 __global__ void __launch_bounds__(kThreads) skin(LbsArgs a) {
-  __shared__ alignas(16) float coefficients[kStage][kHeads];
+  alignas(16) __shared__ float coefficients[kStage][kHeads];
   __shared__ std::int32_t components[kStage];
 
   const std::int64_t vertex = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;

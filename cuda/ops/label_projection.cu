@@ -24,27 +24,29 @@ void project_cuda(const ProjectArgs& args, Stream stream) {
 }
 
 __global__ void __launch_bounds__(kThreads) cover(CoverageArgs a) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x, row = i / a.width;
-  if (row < a.batch * a.height) cover_pixel(a, row / a.height, static_cast<int>(row % a.height), static_cast<int>(i % a.width));
+  const unsigned i = blockIdx.x * kThreads + threadIdx.x, row = i / a.width;
+  if (row >= a.height) return;
+  for (std::int64_t image = blockIdx.y; image < a.batch; image += gridDim.y) cover_pixel(a, image, static_cast<int>(row), static_cast<int>(i % a.width));
 }
 
 void coverage_cuda(const CoverageArgs& args, Stream stream) {
-  const std::int64_t pixels = args.batch * args.height * args.width;
-  if (pixels == 0) return;
+  const std::int64_t pixels = std::int64_t{args.height} * args.width;
+  if (args.batch * pixels == 0) return;
   const cuda::DeviceGuard guard = cuda::DeviceGuard::of(args.labels);
-  cover<<<cuda::blocks_for(pixels, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args);
+  cover<<<cuda::image_grid(pixels, args.batch, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args);
   cuda::check_launch("launching label_coverage");
 }
 
 __global__ void __launch_bounds__(kThreads) see(VisibilityArgs a) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (i < a.batch * a.points) a.out[i] = visibility_of(a, i / a.points, i % a.points);
+  const unsigned point = blockIdx.x * kThreads + threadIdx.x;
+  if (point >= a.points) return;
+  for (std::int64_t image = blockIdx.y; image < a.batch; image += gridDim.y) a.out[image * a.points + point] = visibility_of(a, image, point);
 }
 
 void visibility_cuda(const VisibilityArgs& args, Stream stream) {
   if (args.batch * args.points == 0) return;
   const cuda::DeviceGuard guard = cuda::DeviceGuard::of(args.out);
-  see<<<cuda::blocks_for(args.batch * args.points, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args);
+  see<<<cuda::image_grid(args.points, args.batch, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args);
   cuda::check_launch("launching point_visibility");
 }
 

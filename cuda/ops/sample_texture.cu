@@ -8,7 +8,7 @@ namespace {
 constexpr int kThreads = 256;
 
 // Channel `channel` of sample_pixel: the same sums in the same order, kept in a register.
-__device__ float sample_channel(const SampleArgs& a, std::int64_t pixel, std::int64_t channel) {
+__device__ float sample_channel(const SampleArgs& a, std::int64_t image, std::int64_t pixel, unsigned channel) {
   float x = texel_coordinate(a.grid[2 * pixel], a.width, a.align_corners), y = texel_coordinate(a.grid[2 * pixel + 1], a.height, a.align_corners);
   if (!(x - x == 0.f) || !(y - y == 0.f)) return 0.f;
   if (a.clamp) {
@@ -17,7 +17,7 @@ __device__ float sample_channel(const SampleArgs& a, std::int64_t pixel, std::in
   }
   if (!(x > -2.f && y > -2.f && x < static_cast<float>(a.width) + 1.f && y < static_cast<float>(a.height) + 1.f)) return 0.f;
 
-  const float* base = a.texture + pixel / a.pixels * a.texture_stride + channel;
+  const float* base = a.texture + image * a.texture_stride + channel;
   const auto inside = [&](int row, int column) { return column >= 0 && column < a.width && row >= 0 && row < a.height; };
   const auto texel = [&](int row, int column) { return base[(static_cast<std::int64_t>(row) * a.width + column) * a.channels]; };
   if (!a.bilinear) {
@@ -37,15 +37,19 @@ __device__ float sample_channel(const SampleArgs& a, std::int64_t pixel, std::in
 }
 
 __global__ void __launch_bounds__(kThreads) sample_values(SampleArgs a) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (i < a.batch * a.pixels * a.channels) a.out[i] = sample_channel(a, i / a.channels, i % a.channels);
+  const unsigned i = blockIdx.x * kThreads + threadIdx.x, channels = static_cast<unsigned>(a.channels);
+  if (i >= a.pixels * a.channels) return;
+  const unsigned channel = i % channels;
+  for (std::int64_t image = blockIdx.y; image < a.batch; image += gridDim.y) {
+    const std::int64_t pixel = image * a.pixels + i / channels;
+    a.out[pixel * a.channels + channel] = sample_channel(a, image, pixel, channel);
+  }
 }
 
 void sample_cuda(const SampleArgs& args, Stream stream) {
-  const std::int64_t values = args.batch * args.pixels * args.channels;
-  if (values == 0) return;
+  if (args.batch * args.pixels * args.channels == 0) return;
   const cuda::DeviceGuard guard = cuda::DeviceGuard::of(args.out);
-  sample_values<<<cuda::blocks_for(values, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args);
+  sample_values<<<cuda::image_grid(args.pixels * args.channels, args.batch, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args);
   cuda::check_launch("launching sample_texture");
 }
 

@@ -60,7 +60,7 @@ def shoulders(columns: int) -> Accessory:
 
 
 # ---------------------------------------------------------------- hair
-EAR_ROOM = np.array([0.30, 0.46, 0.38])  # ellipsoid around an ear that hanging hair goes over
+EAR_ROOT, EAR_ROOM = 0.60, np.array([0.33, 0.48, 0.40])  # dome over an ear that hanging hair keeps outside of
 HAIR_CENTRE = np.array([0.0, 0.22, -0.12])
 HAIRLINE_DEPTH = (-0.95, -0.62, -0.40, -0.22, -0.10, 0.04, 0.14, 0.20, 0.30, 0.44, 0.58, 0.70, 0.82)
 HAIRLINE_HEIGHT = (-0.62, -0.66, -0.45, -0.22, 0.10, 0.10, -0.10, -0.22, 0.12, 0.36, 0.62, 0.66, 0.67)
@@ -74,18 +74,20 @@ def hairline(z: Array) -> Array:
 def hair(style: dict[str, Any], sculpture: Sculpture, p: Parameters, scale: float) -> Accessory:
     """Polar sheet from the crown: rows follow the scalp to the hairline, then hang, then fold back underneath.
 
-    style: pole [y, z], thick, round, length, front (fringe), wave, lump, columns, rows, hang_rows.
+    style: pole [y, z], thick, round, tip (height of the ends), front (fringe length), wave, lump, columns, rows,
+    hang_rows.
     """
     columns = 4 * round(style["columns"] * scale / 4)
     rows, hang_rows = style["rows"], style.get("hang_rows", 0)
     azimuth = np.arange(columns) * 2 * np.pi / columns  # 0 = subject's left, pi / 2 = forward
-    scalp, end_share = _scalp_rows(style, sculpture, azimuth, rows)
+    scalp = _scalp_rows(style, sculpture, azimuth, rows)
     along = np.linspace(0.0, 1.0, rows)
     forward = np.sin(azimuth)
 
     end = scalp[-1]
     at_side = np.maximum(smoothstep(0.33, 0.50, np.abs(end[:, 0])), smoothstep(0.30, 0.12, end[:, 2]))
-    length = style.get("length", 0.0) * at_side + style.get("front", 0.0) * (1.0 - at_side)
+    fall = np.maximum(end[:, 1] - style["tip"], 0.1) if "tip" in style else np.zeros(columns)
+    length = fall * at_side + style.get("front", 0.0) * (1.0 - at_side)
     hanging = length > 0.02
     normal = sculpture.normal(_fold(scalp.reshape(-1, 3))).reshape(scalp.shape)
     normal[..., 0] *= np.where(scalp[..., 0] < 0, -1.0, 1.0)
@@ -94,8 +96,10 @@ def hair(style: dict[str, Any], sculpture: Sculpture, p: Parameters, scale: floa
     profile[-1, ~hanging] = -0.12  # the rim dips under the skin
     layers = [scalp + normal * (style["thick"] * profile)[..., None]]
     if hang_rows:
-        layers.append(_hanging_rows(style, sculpture, p, layers[0][-1], length, hang_rows))
+        layers.append(_hanging_rows(style, sculpture, layers[0][-1], length, hang_rows))
     grid = np.concatenate(layers)
+    if hang_rows:
+        grid = _over_ears(grid, p)
     lump = style.get("lump", 0.0)
     if lump:
         outward = (grid - HAIR_CENTRE) / np.linalg.norm(grid - HAIR_CENTRE, axis=-1, keepdims=True)
@@ -112,7 +116,7 @@ def hair(style: dict[str, Any], sculpture: Sculpture, p: Parameters, scale: floa
     if hang_rows:  # columns that do not hang end at the hairline
         live[rows * columns :] = np.tile(hanging, len(grid) - rows)
         faces = faces[live[faces].all(1)]
-    pole = scalp[0].mean(0) + [0.0, 0.6 * style["thick"], 0.0]
+    pole = scalp[0].mean(0) + np.array([0.0, 0.6 * style["thick"], 0.0])
     vertices = np.concatenate([vertices, [pole]])
     column = np.arange(columns)
     fan = np.stack([np.full(columns, len(vertices) - 1), column, (column + 1) % columns], 1)
@@ -122,11 +126,20 @@ def hair(style: dict[str, Any], sculpture: Sculpture, p: Parameters, scale: floa
     return _drop_unused(vertices, np.concatenate([fan, faces]), np.concatenate([mirror, [len(vertices) - 1]]), uv)
 
 
+def _over_ears(points: Array, p: Parameters) -> Array:
+    """Moves points [..., 3] sideways out of a dome over each ear."""
+    across = (points[..., 1:] - [p["ear.y"], p["ear.z"] - 0.08]) / EAR_ROOM[1:]
+    dome = EAR_ROOM[0] * np.sqrt(np.maximum(1.0 - (across**2).sum(-1), 0.0))
+    width = np.abs(points[..., 0])
+    outside = np.where((dome > 0.0) & (width > 0.3), np.maximum(width, EAR_ROOT + dome), width)
+    return np.stack([np.where(points[..., 0] < 0, -outside, outside), points[..., 1], points[..., 2]], -1)
+
+
 def _fold(points: Array) -> Array:
     return np.abs(points) * [1, 0, 0] + points * [0, 1, 1]
 
 
-def _scalp_rows(style: dict[str, Any], sculpture: Sculpture, azimuth: Array, rows: int) -> tuple[Array, Array]:
+def _scalp_rows(style: dict[str, Any], sculpture: Sculpture, azimuth: Array, rows: int) -> Array:
     """[rows, columns, 3] scalp points from the crown to the hairline."""
     pole = np.array([0.0, *style["pole"]])
     pole /= np.linalg.norm(pole)
@@ -148,13 +161,11 @@ def _scalp_rows(style: dict[str, Any], sculpture: Sculpture, azimuth: Array, row
     base = place.astype(int)
     weight = (place - base)[..., None]
     column = np.arange(len(azimuth))
-    return points[base, column] * (1 - weight) + points[base + 1, column] * weight, end
+    return points[base, column] * (1 - weight) + points[base + 1, column] * weight
 
 
-def _hanging_rows(
-    style: dict[str, Any], sculpture: Sculpture, p: Parameters, start: Array, length: Array, count: int
-) -> Array:
-    """[count + 2, columns, 3] rows below the hairline, pushed out of head and ears; the last two fold back inside."""
+def _hanging_rows(style: dict[str, Any], sculpture: Sculpture, start: Array, length: Array, count: int) -> Array:
+    """[count + 2, columns, 3] rows below the hairline, pushed out of the head; the last two fold back inside."""
     share = np.arange(1, count + 1) / count
     away = (start - [0.0, 0.0, -0.15]) * [1, 0, 1]
     away /= np.linalg.norm(away, axis=1, keepdims=True)
@@ -170,10 +181,6 @@ def _hanging_rows(
         slope[:, 0] *= np.where(flat[:, 0] < 0, -1.0, 1.0)
         slope /= np.linalg.norm(slope, axis=1, keepdims=True) + 1e-9
         flat = flat + slope * np.clip(gap - value, 0.0, 0.5)[:, None]
-    ear_centre = np.stack([np.sign(flat[:, 0]) * 0.66, np.full(len(flat), p["ear.y"]), np.full(len(flat), -0.11)], 1)
-    offset = (flat - ear_centre) / EAR_ROOM
-    reach = np.linalg.norm(offset, axis=1, keepdims=True)
-    flat = np.where(reach < 1.0, ear_centre + (flat - ear_centre) / np.maximum(reach, 0.2), flat)
     rows = flat.reshape(rows.shape)
     tip = rows[-1]
     inward = away * np.minimum(0.07, 0.5 * np.abs(length))[:, None]
@@ -198,8 +205,8 @@ def glasses(p: Parameters, lid_front: float, ear_top: Array, columns: int, sides
     lens[:, 2] -= 0.5 * np.maximum(lens[:, 0] - 0.1, 0.0) ** 2
     outer, inner = lens[0], lens[columns // 2]
     temple = np.array([
-        outer + [0.0, 0.03, 0.0],
-        outer + [0.06, 0.035, -0.10],
+        np.add(outer, [0.0, 0.03, 0.0]),
+        np.add(outer, [0.06, 0.035, -0.10]),
         [ear_top[0] - 0.05, outer[1] + 0.02, ear_top[2] + 0.25],
         [ear_top[0] - 0.04, outer[1] - 0.08, ear_top[2] - 0.04],
     ])  # fmt: skip
@@ -208,7 +215,8 @@ def glasses(p: Parameters, lid_front: float, ear_top: Array, columns: int, sides
 
     meshes, mirrors, uvs, count = [], [], [], 0
     vertices = []
-    for path, radius, closed, paired in ((lens, 0.016, True, True), (temple, 0.014, False, True), (bridge, 0.014, False, False)):
+    tubes = ((lens, 0.016, True, True), (temple, 0.014, False, True), (bridge, 0.014, False, False))
+    for path, radius, closed, paired in tubes:
         tube, faces = _tube(path, radius, sides, closed)
         uv = _grid_uv(len(path), sides)
         if paired:

@@ -1,6 +1,6 @@
 """Builds the ForgeHead bundle.
 
-    python -m forge_rt.export.forgehead.build --out python/forge_rt/assets/forgehead.forge --report
+python -m forge_rt.export.forgehead.build --out python/forge_rt/assets/forgehead.forge --report
 """
 
 from __future__ import annotations
@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .checks import run_gates
 from .expressions import ExpressionBuilder, field_displacement
 from .head import Head
-from .landmarks import SurfacePoints, contour_tables, static_landmarks
+from .landmarks import SurfacePoints, contour_tables, landmark_positions, static_landmarks
 from .occlusion import ambient_occlusion
 from .parameters import load_table, move_slider, sliders
 from .skinning import jaw_share, joint_regressor, pose_correctives, skinning_weights
@@ -40,7 +41,20 @@ def shape_directions(head: Head, builder: ExpressionBuilder) -> np.ndarray:
     return np.stack(columns, -1)
 
 
-def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray], dict]:
+def lid_opening_gain(arrays: dict[str, np.ndarray], static_face: np.ndarray, static_bary: np.ndarray) -> list[float]:
+    """[n_shape] relative change of the lid opening per slider; a blink of 1 + gain . sliders closes that identity."""
+    upper, lower = np.array([26, 27]), np.array([30, 29])  # 43, 44 and 47, 46 counted from landmark 17
+
+    def opening(values: np.ndarray) -> float:
+        points = landmark_positions(values, arrays["faces"], static_face, static_bary)
+        return float((points[upper] - points[lower])[:, 1].mean())
+
+    neutral = opening(arrays["v_template"].astype(float))
+    columns = arrays["shapedirs"][..., : len(sliders())].astype(float)
+    return [round(opening(columns[..., k]) / neutral, 4) for k in range(columns.shape[-1])]
+
+
+def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Writes the bundle; returns its arrays and its description."""
     head = Head(detail, seed)
     jaw = jaw_share(head)
@@ -53,7 +67,7 @@ def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray
     surface = SurfacePoints(head)
     static_face, static_bary = static_landmarks(head, surface)
     contour_face, contour_bary = contour_tables(head, surface)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "v_template": to_head_frame(head.rest).astype(np.float32),
         "faces": head.faces,
         "shapedirs": (METRES * np.concatenate([shape, expression], -1)).astype(np.float16),
@@ -81,8 +95,9 @@ def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray
         "slider_half_step": SLIDER_STEP,
         "outside_data": "none",
     }
+    blink_gain = lid_opening_gain(arrays, static_face, static_bary)
     described = [{"name": e.name, "about": e.about} for e in expressions]
-    return arrays, write_bundle(folder, arrays, described, provenance)
+    return arrays, write_bundle(folder, arrays, described, provenance, blink_gain)
 
 
 def main() -> None:

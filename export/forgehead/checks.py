@@ -29,7 +29,8 @@ def mirror_symmetry(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Re
     faces = {tuple(sorted(f)) for f in arrays["faces"].tolist()}
     images = {tuple(sorted(f)) for f in mirror[arrays["faces"]].tolist()}
     unmatched = len(images - faces)
-    return "mirror symmetry", error == 0.0 and involution, f"largest error {error:g} m, {unmatched} triangles split differently"
+    measured = f"largest error {error:g} m, {unmatched} triangles split differently"
+    return "mirror symmetry", bool(error == 0.0) and involution, measured
 
 
 def triangles(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
@@ -64,7 +65,8 @@ def orientation(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result
         direction = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         if (direction * (corner.mean(1) - vertices[own].reshape(-1, 3).mean(0))).sum() < 0:
             inward.append(part["name"])
-    return "orientation outward", folds <= MAX_FOLDS and not inward, f"{folds} folded skin triangles, inward parts {inward}"
+    measured = f"{folds} folded skin triangles, inward parts {inward}"
+    return "orientation outward", folds <= MAX_FOLDS and not inward, measured
 
 
 def eyes_close(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
@@ -82,16 +84,16 @@ def eyes_close(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
     left = points[25:31]  # 42 .. 47
     gap = 1000.0 * max(np.abs(left[1, 1] - left[5, 1]), np.abs(left[2, 1] - left[4, 1]))
     moved = np.linalg.norm(closing, axis=1) > 5e-4
-    clearance = min(
-        1000.0 * (np.linalg.norm((vertices + t * closing)[moved] - joint, axis=1).min() - radius) for t in (0.0, 0.5, 1.0)
-    )
+    lids = (vertices[moved] + t * closing[moved] for t in (0.0, 0.5, 1.0))
+    clearance = 1000.0 * (min(np.linalg.norm(lid - joint, axis=1).min() for lid in lids) - radius)
     passed = gap < MAX_LID_GAP_MM and clearance > MIN_CLEARANCE_MM
     return "eyes close", passed, f"lid gap {gap:.2f} mm, smallest clearance {clearance:.2f} mm"
 
 
 def landmark_order(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
     vertices = arrays["v_template"].astype(float)
-    static = landmark_positions(vertices, arrays["faces"], arrays["landmark_static_face"], arrays["landmark_static_bary"])
+    static = landmark_positions(vertices, arrays["faces"], arrays["landmark_static_face"],
+                                arrays["landmark_static_bary"])  # fmt: skip
     jaw = landmark_positions(vertices, arrays["faces"], arrays["landmark_dynamic_face"][0],
                              arrays["landmark_dynamic_bary"][0])  # fmt: skip
     points = np.concatenate([jaw, static])
@@ -118,7 +120,8 @@ def landmark_order(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Res
 def rows_sum_to_one(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
     error = max(np.abs(arrays["weights"].sum(1) - 1).max(), np.abs(arrays["J_regressor"].sum(1) - 1).max())
     filled = int((arrays["J_regressor"] != 0).sum())
-    return "weights and regressor sum to 1", bool(error < 1e-5), f"largest error {error:.1e}, {filled} regressor entries"
+    measured = f"largest error {error:.1e}, {filled} regressor entries"
+    return "weights and regressor sum to 1", bool(error < 1e-5), measured
 
 
 def uv_valid(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
@@ -128,7 +131,8 @@ def uv_valid(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     flipped = int((area <= 0).sum())
     inside = bool(uv.min() >= 0 and uv.max() <= 1)
-    return "uv", inside and flipped <= MAX_FOLDS, f"range {uv.min():.3f}..{uv.max():.3f}, {flipped} flipped skin triangles"
+    measured = f"range {uv.min():.3f}..{uv.max():.3f}, {flipped} flipped skin triangles"
+    return "uv", inside and flipped <= MAX_FOLDS, measured
 
 
 GATES = (mirror_symmetry, triangles, columns_move, orientation, eyes_close, landmark_order, rows_sum_to_one, uv_valid)

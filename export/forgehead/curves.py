@@ -34,11 +34,11 @@ class RingPlan:
 
     @property
     def eye_angles(self) -> Array:
-        return np.arange(self.eye_count) * (2.0 * np.pi / self.eye_count)
+        return np.arange(self.eye_count, dtype=float) * (2.0 * np.pi / self.eye_count)
 
     @property
     def lip_angles(self) -> Array:
-        return np.arange(self.lip_count) * (2.0 * np.pi / self.lip_count)
+        return np.arange(self.lip_count, dtype=float) * (2.0 * np.pi / self.lip_count)
 
 
 def _signed_power(x: Array, exponent: float) -> Array:
@@ -99,9 +99,7 @@ def _drop_on_surface(sculpture: Sculpture, xy: Array) -> Array:
     return start.reshape(*xy.shape[:-1], 3)
 
 
-def eye_rings(
-    p: Parameters, sculpture: Sculpture, plan: RingPlan, blink: float = 0.0, wide: float = 0.0
-) -> Array:
+def eye_rings(p: Parameters, sculpture: Sculpture, plan: RingPlan, blink: float = 0.0, wide: float = 0.0) -> Array:
     """[rings, n, 3] lid vertices of the +x eye."""
     centre = p.vector("eye")
     angle = plan.eye_angles

@@ -5,7 +5,8 @@ An expression row of `tables/expressions.json`:
   jaw           radians of jaw opening, as displacement
   lobes         list of {at, size, move, ...}: a Gaussian bump of displacement, mirrored to both sides by default
 Lobe keys: at [x, y, z?] on |x|; size [x, y, z?]; move [outwards, up, forward]; scale [x, y] contraction towards `at`;
-side left | right | both; odd true = the same direction on both sides (not mirrored); only = a mask name; above = [y0, y1] smooth limit.
+side left | right | both; odd true = the same direction on both sides (not mirrored); only = a mask name (skin, upper,
+lower, red, jaw); above = [y0, y1] smooth limit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .sculpture import Sculpture
 from .skinning import rotate_about
 
 JAW_HINGE = np.array([0.0, -0.14, 0.10])
-FRONT = (0.0, 0.25)  # lobes fade behind this depth
+FADE_BEHIND, FULL_BEFORE = 0.0, 0.25  # lobes act on the face, not on the back of the head
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,11 @@ class ExpressionBuilder:
         exponent = np.zeros(len(q))
         for axis, (centre, size) in enumerate(zip(row["at"], row["size"], strict=True)):
             exponent += ((place[:, axis] - centre) / size) ** 2
-        weight = np.exp(-exponent) * smoothstep(*FRONT, q[:, 2]) * self.masks[row.get("only", "skin")]
+        weight = np.exp(-exponent) * smoothstep(FADE_BEHIND, FULL_BEFORE, q[:, 2]) * self.masks[row.get("only", "skin")]
         weight[weight < 2e-3] = 0.0
         if "above" in row:
-            weight *= smoothstep(*row["above"], q[:, 1])
+            low, high = row["above"]
+            weight *= smoothstep(low, high, q[:, 1])
         side = row.get("side", "both")
         if side != "both":
             fade = smoothstep(-0.06, 0.06, q[:, 0])
@@ -102,7 +104,7 @@ class ExpressionBuilder:
         if row.get("jaw"):
             opened = rotate_about(self.head.rest, JAW_HINGE, row["jaw"])
             shift += self.jaw[:, None] * (opened - self.head.rest)
-        for name, (ids, attachment) in self.head.rides_on_skin.items():
+        for name, (ids, _) in self.head.rides_on_skin.items():
             if name.startswith("cloth") or name.startswith("hair"):
                 continue
             shift[ids] = 0.0  # glasses stay where they are

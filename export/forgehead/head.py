@@ -21,11 +21,11 @@ CLOTH_REACH, HAIR_REACH, GLASSES_REACH = 0.30, 0.16, 0.22
 
 @dataclass(frozen=True)
 class Block:
-    """One part's vertices inside the array; `uv` in -1..1 of the part's chart (None for the skin)."""
+    """One part's vertices inside the array; `uv` in -1..1 of the part's chart."""
 
     start: int
     count: int
-    uv: Array | None
+    uv: Array
 
     @property
     def ids(self) -> Index:
@@ -81,7 +81,7 @@ class Head:
         }
         return made
 
-    def _append(self, name: str, faces: Index, mirror: Index, count: int, uv: Array | None) -> None:
+    def _append(self, name: str, faces: Index, mirror: Index, count: int, uv: Array) -> None:
         self.blocks[name] = Block(self.count, count, uv)
         self._faces.append(faces + self.count)
         self._face_part.append(np.full(len(faces), self.part_names.index(name)))
@@ -133,7 +133,7 @@ class Head:
         order = np.argsort(self.face_part, kind="stable")
         self.faces, self.face_part = np.ascontiguousarray(self.faces[order]), self.face_part[order]
 
-    def _mirror_part(self, part: Index) -> Index:
+    def _mirror_part(self, part: np.ndarray) -> np.ndarray:
         swap = {"l_": "r_", "r_": "l_"}
         names = [swap.get(name[:2], name[:2]) + name[2:] for name in self.part_names]
         return np.array([self.part_names.index(name) for name in names], np.uint8)[part]

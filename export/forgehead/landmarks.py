@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 from .head import Head
 from .parameters import Array, base_parameters, load_table, smoothstep
 from .regions import BROW_LENGTH, BROW_START, brow_line
 from .sculpture import Sculpture
+from .template import FLIP
 
 SAMPLES_PER_EDGE = 10
 MAX_YAW_DEG = 39
 SLIDE_STEPS = 48
-SETTLE_DEG = 10.0
+SETTLE_DEG = 12.0
+SOFT_REACH = 0.012
+SMOOTH_YAW_DEG = 5.0
 
 # angles (fractions of pi) on the lip rings, image left to right along the upper lip, then back along the lower one
 OUTER_LIP = (1.0, 0.81, 0.58, 0.5, 0.42, 0.19, 0.0, -0.19, -0.35, -0.5, -0.65, -0.81)
@@ -96,34 +100,40 @@ def jaw_path(sculpture: Sculpture, anchor: Array) -> Array:
     return path
 
 
+def contour_slide(path: Array, share: float) -> Array:
+    """[40, 3] positions of one far-side contour point for yaw 0..39 degrees: where its height is widest in the image.
+
+    The widest place jumps where the slice is flat, so it is a soft maximum, smoothed over the yaw.
+    """
+    yaw = np.radians(np.arange(MAX_YAW_DEG + 1))
+    image_right = np.stack([np.cos(yaw), 0.0 * yaw, np.sin(yaw)], 1)
+    reach = image_right @ path.T
+    weight = np.exp((reach - reach.max(1, keepdims=True)) / SOFT_REACH)
+    place = (weight * np.arange(len(path))).sum(1) / weight.sum(1)
+    place = gaussian_filter1d(place, SMOOTH_YAW_DEG, mode="nearest")
+    place *= share * smoothstep(0.0, SETTLE_DEG, np.degrees(yaw))
+    return np.stack([np.interp(place, np.arange(len(path)), path[:, axis]) for axis in range(3)], 1)
+
+
 def contour_tables(head: Head, surface: SurfacePoints) -> tuple[np.ndarray, Array]:
     """faces [79, 17], barycentrics [79, 17, 3].
 
     Row a in 0..39: the head turned by a degrees about +y (the face moves to the image right, the subject's left).
-    Row 39 - a for a in -39..-1. Row 0 is the anatomical jaw line; points of the far side slide towards the face to
-    where their height is widest in the image.
+    Row 39 - a for a in -39..-1. Row 0 is the anatomical jaw line; points of the far side slide towards the face.
     """
     sculpture = Sculpture(base_parameters())
     anchors = np.array(load_table("landmarks")["jaw_line"])  # ear -> chin, +x side, 9 points
-    paths = [jaw_path(sculpture, anchor) for anchor in anchors[:-1]]
     slide_share = np.clip((8 - np.arange(8)) / 4.0, 0.0, 1.0)  # the chin itself stays
+    slides = [contour_slide(jaw_path(sculpture, a), s) for a, s in zip(anchors[:-1], slide_share, strict=True)]
     home = [surface.nearest(a) for a in anchors]
-    home_mirror = [surface.nearest(a * [-1, 1, 1]) for a in anchors[:-1]]
-    rows: dict[int, list[tuple[int, Array]]] = {}
-    for yaw in range(-MAX_YAW_DEG, MAX_YAW_DEG + 1):
-        image_right = np.array([np.cos(np.radians(abs(yaw))), 0.0, np.sin(np.radians(abs(yaw)))])
-        moved = []
-        for path, share in zip(paths, slide_share, strict=True):
-            widest = int(np.argmax(path @ image_right))
-            settle = float(smoothstep(0.0, SETTLE_DEG, np.array(float(abs(yaw)))))
-            moved.append(path[round(widest * share * settle)])
-        if yaw >= 0:  # far side = +x = points 16 .. 9
-            far = [surface.nearest(p) for p in moved] if yaw else home[:-1]
-            rows[yaw] = [*home_mirror, home[8], *far[::-1]]
-        else:
-            far = [surface.nearest(p * [-1, 1, 1]) for p in moved]
-            rows[39 - yaw] = [*far, home[8], *home[:-1][::-1]]
-    faces, bary = zip(*(_stack(rows[k]) for k in range(79)), strict=True)
+    home_right = [surface.nearest(a * FLIP) for a in anchors[:-1]]
+    rows: dict[int, list[tuple[int, Array]]] = {0: [*home_right, *home[::-1]]}
+    for yaw in range(1, MAX_YAW_DEG + 1):
+        far_left = [surface.nearest(slide[yaw]) for slide in slides]
+        far_right = [surface.nearest(slide[yaw] * FLIP) for slide in slides]
+        rows[yaw] = [*home_right, home[8], *far_left[::-1]]
+        rows[MAX_YAW_DEG + yaw] = [*far_right, *home[::-1]]
+    faces, bary = zip(*(_stack(rows[k]) for k in range(len(rows))), strict=True)
     return np.stack(faces), np.stack(bary)
 
 

@@ -85,8 +85,13 @@ def base_parameters() -> Parameters:
 def sliders() -> tuple[Slider, ...]:
     """All sliders in table order, which is the order of the shape columns."""
     return tuple(
-        Slider(row["name"], row["about"], row.get("change", {}), minimum=row.get("min", -1.0),
-               field=tuple(row.get("field", ())))  # fmt: skip
+        Slider(
+            row["name"],
+            row["about"],
+            row.get("change", {}),
+            minimum=row.get("min", -1.0),
+            field=tuple(row.get("field", ())),
+        )
         for row in load_table("sliders")["sliders"]
     )
 

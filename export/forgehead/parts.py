@@ -69,6 +69,7 @@ def eyeball_uv(plan: PartPlan) -> Array:
 # rows of the ear sheet: distance from the concha centre; the last rows turn back into the head
 EAR_ROWS = (0.16, 0.34, 0.50, 0.62, 0.72, 0.80, 0.88, 0.95, 1.0, 0.98, 0.84, 0.55)
 EAR_FRONT_ROWS = 9
+EAR_LEAN_SPAN, EAR_LEAN_SHARE = 0.25, 0.8
 EAR_BACK_DEPTH = (0.030, 0.085, 0.17)
 
 
@@ -76,7 +77,7 @@ def _ear_outline(angle: Array, lobe: float) -> Array:
     """Distance of the rim from the concha centre; angle 0 points backwards, pi / 2 up."""
     c, s = np.cos(angle), np.sin(angle)
     radius = 0.19 + 0.13 * np.clip(s, 0, 1) ** 1.2 + 0.05 * np.clip(c, 0, 1) * np.clip(s + 0.3, 0, 1)
-    radius += np.clip(-s, 0, 1) ** 2 * (0.075 + 0.045 * lobe) - 0.035 * np.clip(c, 0, 1) * np.clip(-s, 0, 1)
+    radius += np.clip(-s, 0, 1) ** 1.3 * (0.060 + 0.045 * lobe) - 0.035 * np.clip(c, 0, 1) * np.clip(-s, 0, 1)
     return radius * (1.0 - 0.38 * np.clip(-c, 0, 1) ** 1.3)
 
 
@@ -87,6 +88,7 @@ def _ear_relief(t: Array, angle: Array) -> Array:
     relief = -0.075 * np.exp(-(((t - 0.05) / 0.30) ** 2))
     relief = relief + 0.034 * np.exp(-(((t - 0.60) / 0.13) ** 2)) * np.clip(c + 0.45, 0, 1)
     relief = relief + roll * (0.034 * np.exp(-(((t - 0.96) / 0.10) ** 2)) - 0.020 * np.exp(-(((t - 0.80) / 0.08) ** 2)))
+    relief = relief - 0.035 * np.clip(-c - 0.2, 0, 1) * np.clip((t - 0.7) / 0.3, 0, 1)  # the front rim sinks in
     return relief + 0.05 * np.exp(-(((t - 0.55) / 0.20) ** 2)) * np.clip(-c - 0.45, 0, 1) * np.exp(-((s / 0.45) ** 2))
 
 
@@ -107,8 +109,13 @@ def ear(p: Parameters, sculpture: Sculpture, plan: PartPlan) -> Array:
     z = -lever * np.cos(flare) + local[:, 2] * np.sin(flare) + 0.1
     y = local[:, 1] * np.cos(tilt) + z * np.sin(tilt)
     z = z * np.cos(tilt) - local[:, 1] * np.sin(tilt) - 0.1
-    side = 1.6 - sculpture.march(np.array([[1.6, p["ear.y"], p["ear.z"]]]), np.array([[-1.0, 0.0, 0.0]]), 1.6)[0]
-    return np.stack([x, y, z], -1) + [side + 0.015, p["ear.y"], p["ear.z"] + 0.10]
+    heights = p["ear.y"] + np.array([0.0, EAR_LEAN_SPAN])
+    start = np.stack([np.full(2, 1.6), heights, np.full(2, p["ear.z"])], 1)
+    side, side_above = 1.6 - sculpture.march(start, np.tile([-1.0, 0.0, 0.0], (2, 1)), 1.6)
+    lean = max(side_above - side, 0.0) / EAR_LEAN_SPAN  # the skull widens upwards: lean out with it
+    x = x + EAR_LEAN_SHARE * lean * np.maximum(y, 0.0)
+    root = np.array([side + 0.015, p["ear.y"], p["ear.z"] + 0.10])
+    return np.stack([x, y, z], -1) + root
 
 
 def ear_faces(plan: PartPlan) -> Index:
@@ -141,7 +148,7 @@ def teeth(p: Parameters, plan: PartPlan, contact: Array, lower: bool) -> Array:
             y = -0.9 * y
         rows.append(np.stack([width * np.sin(angle), y, 0.27 * np.cos(angle) + forward], -1))
     height = p["mouth.y"] - (0.035 if lower else 0.050)
-    return np.concatenate(rows) + [0.0, height, front - (0.025 if lower else 0.0)]
+    return np.concatenate(rows) + np.array([0.0, height, front - (0.025 if lower else 0.0)])
 
 
 def teeth_faces(plan: PartPlan, lower: bool) -> Index:
@@ -164,7 +171,7 @@ def tongue(p: Parameters, plan: PartPlan, contact: Array) -> Array:
     ], -1).reshape(-1, 3)  # fmt: skip
     ball = np.concatenate([[[0.0, 0.0, 0.25]], rings, [[0.0, 0.0, -0.25]]])
     front = contact[len(contact) // 4, 2] - 0.055 - 0.29
-    return ball + [0.0, p["mouth.y"] - 0.10, front]
+    return ball + np.array([0.0, p["mouth.y"] - 0.10, front])
 
 
 def tongue_faces(plan: PartPlan) -> Index:

@@ -1,6 +1,6 @@
 """Contact sheets of a bundle for the eye: views, labels with landmarks, sliders, expressions.
 
-    python -m forge_rt.export.forgehead.preview forgehead.forge --out sheets/
+python -m forge_rt.export.forgehead.preview forgehead.forge --out sheets/
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def render(bundle: Bundle, vertices: np.ndarray, view: View, groups: tuple[str, 
     if landmarks is not None:
         spots, _ = view.project(landmarks)
         for k, (x, y, _depth) in enumerate(spots / [SUPERSAMPLE, SUPERSAMPLE, 1]):
-            colour = (40, 255, 60) if k < 17 else (255, 255, 255)
-            cv2.circle(image, (int(8 * x), int(8 * y)), 13, colour, -1, cv2.LINE_AA, 3)
+            dot = (40, 255, 60) if k < 17 else (255, 255, 255)
+            cv2.circle(image, (int(8 * x), int(8 * y)), 13, dot, -1, cv2.LINE_AA, 3)
     return image
 
 
@@ -174,7 +174,8 @@ def sheets(bundle: Bundle, out: Path) -> None:
                for y in (0, -20, -39, 39)]  # fmt: skip
     images += [render(bundle, rest, View(0), mode="occlusion")]
     _save(out / "views.png", images, 5)
-    _save(out / "hair.png", [render(bundle, rest, View(y, 5), (g, "glasses/round")) for g in hair for y in (0, -50, 150)], 6)
+    images = [render(bundle, rest, View(y, 5), (g, "glasses/round")) for g in hair for y in (0, -50, 150)]
+    _save(out / "hair.png", images, 6)
 
     close = View(-20, centre=(0, 0.0, 0.02), fov_deg=11.5, size=200)
     names, images = [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def rasterize(screen: Array, faces: np.ndarray, height: int, width: int) -> Frag
     visible = (high >= low).all(1)
     pixel_list, depth_list, triangle_list, bary_list = [], [], [], []
     bounds = [0, 2, 4, 8, 16, 32, 64, 128, 256, 4096]
-    for small, large in zip(bounds[:-1], bounds[1:], strict=True):
+    for small, large in pairwise(bounds):
         group = np.flatnonzero(visible & (size > small) & (size <= large))
         side = int(size[group].max()) if len(group) else 0
         chunk = max(1, _MAX_SAMPLES // max(side * side, 1))
@@ -78,7 +79,7 @@ def _cover(
     w0 = 1.0 - w1 - w2
     inside = (w0 >= 0) & (w1 >= 0) & (w2 >= 0) & (np.abs(area) >= 1e-12)
     inside &= (x <= high[:, :1]) & (y <= high[:, 1:])
-    triangle, sample = np.nonzero(inside)
+    triangle, _ = np.nonzero(inside)
     bary = np.stack([w0[inside], w1[inside], w2[inside]], 1)
     depth = (bary * corner[triangle, :, 2]).sum(1)
     return (y * width + x)[inside], depth, triangle, bary

@@ -9,7 +9,7 @@ from .parameters import Array, load_table
 NOSE_HEIGHTS = (-0.50, -0.46, -0.40, -0.28, -0.14, 0.04)
 NOSE_HALF_WIDTHS = (0.07, 0.140, 0.160, 0.115, 0.080, 0.055)
 BROW_START, BROW_LENGTH, BROW_HEIGHT = 0.085, 0.385, 0.212
-BROW_ARCH, BROW_DROP, BROW_HALF_WIDTH = 0.045, 0.03, 0.036
+BROW_ARCH, BROW_DROP, BROW_HALF_WIDTH = 0.045, 0.03, 0.031
 
 
 def label_ids() -> dict[str, int]:
@@ -50,7 +50,7 @@ def is_neck(q: Array) -> np.ndarray:
 
 
 def skin_labels(q: Array, lid: Array, lip: Array, sine: Array) -> np.ndarray:
-    """[N] class ids of skin points. `lid`, `lip`: ring parameters (9 elsewhere), `sine` of the ring angle (0 elsewhere).
+    """[N] class ids of skin points. `lid`, `lip`: ring parameters (9 elsewhere), `sine` of the ring angle (0 off it).
 
     The strip behind the lid margin (caruncle, tear line) counts as eye: the eye label ends at the margin.
     """

@@ -20,6 +20,7 @@ from .sculpture import Sculpture
 
 INNER_POINT = np.array([0.0, -0.15, -0.25])
 NECK_HEIGHT, NECK_AXIS = -1.80, np.array([0.0, -1.80, -0.42])
+NOSE_BOX = np.array([[0.0, -0.52, 0.82], [0.24, 0.05, 1.12]])
 FLIP = np.array([-1.0, 1.0, 1.0])
 # mouth bag behind the contact line: (depth, width factor, half height)
 BAG_RINGS = ((0.055, 1.0, 0.012), (0.14, 0.97, 0.06), (0.38, 0.92, 0.15), (0.62, 0.62, 0.11))
@@ -63,7 +64,7 @@ def edge_length(points: Array) -> Array:
     nostril = bump(x, 0.06, 0.10) * bump(y, -0.42, 0.10) * in_front
     brow = np.exp(-(((x - 0.27) / 0.25) ** 4) - ((y - 0.20) / 0.10) ** 4) * (z > 0.4)
     skull = smoothstep(0.1, -0.3, z) * smoothstep(-0.3, 0.1, y)
-    return 0.095 + 0.030 * skull - 0.046 * face - 0.016 * np.maximum(nose, 0.5 * brow) - 0.014 * nostril
+    return 0.106 + 0.034 * skull - 0.056 * face - 0.021 * np.maximum(nose, 0.4 * brow) - 0.015 * nostril
 
 
 def blue_noise(points: Array, spacing: Array, fixed: Array, fixed_spacing: Array, rng: np.random.Generator) -> Index:
@@ -90,7 +91,7 @@ def blue_noise(points: Array, spacing: Array, fixed: Array, fixed_spacing: Array
 
 @dataclass
 class Skin:
-    """Vertices of the skin and mouth bag, in this order: eye rings +x, eye rings -x, mouth rings, bag, neck, midline, fill."""
+    """Skin and mouth bag. Vertex order: eye rings +x, eye rings -x, mouth rings, bag, neck, midline, fill +x, -x."""
 
     plan: RingPlan
     rest: Array  # [n, 3] base head
@@ -132,7 +133,7 @@ class Skin:
         return self.bag_start + 1 + ring * self.plan.lip_count + np.arange(self.plan.lip_count)
 
     def ring_parameters(self) -> tuple[Array, Array, Array]:
-        """Per vertex: lid ring (9 elsewhere), lip ring (9 elsewhere, -1 in the bag), sine of the ring angle (0 elsewhere)."""
+        """[n] each: lid ring (9 elsewhere), lip ring (9 elsewhere, -1 in the bag), sine of the ring angle (or 0)."""
         lid, lip, sine = np.full(self.count, 9.0), np.full(self.count, 9.0), np.zeros(self.count)
         eye_rings_, lip_rings_ = np.array(self.plan.eye_rings), np.array(self.plan.lip_rings)
         lid[: 2 * self.eye_size] = np.tile(np.repeat(eye_rings_, self.plan.eye_count), 2)
@@ -169,7 +170,7 @@ def _unit(vectors: Array) -> Array:
 
 
 def _neck_ring(sculpture: Sculpture, count: int) -> Array:
-    azimuth = np.arange(count) * (2.0 * np.pi / count) + 0.5 * np.pi  # vertex 0 at the back ... mirrored pairs
+    azimuth = np.arange(count) * (2.0 * np.pi / count) + 0.5 * np.pi  # vertex 0 at the back
     direction = np.stack([np.cos(azimuth), np.zeros(count), -np.sin(azimuth)], -1)
     start = NECK_AXIS + 1.4 * direction
     ring = start - direction * sculpture.march(start, -direction, 1.4)[:, None]
@@ -212,11 +213,13 @@ def build_skin(detail: Detail, seed: int) -> Skin:
 
     right_half_lips, right_half_neck = lips[-1][lips[-1][:, 0] > -1e-9], neck[neck[:, 0] > -1e-9]
     fixed = np.concatenate([midline, lids[-1], right_half_lips, right_half_neck])
-    fixed_spacing = np.concatenate([
-        edge_length(midline) * scale,
-        np.full(len(lids[-1]) + len(right_half_lips), 0.026 * detail.skin_edge),
-        np.full(len(right_half_neck), 0.06 * detail.skin_edge),
-    ])
+    fixed_spacing = np.concatenate(
+        [
+            edge_length(midline) * scale,
+            np.full(len(lids[-1]) + len(right_half_lips), 0.026 * detail.skin_edge),
+            np.full(len(right_half_neck), 0.06 * detail.skin_edge),
+        ]
+    )
     candidates = _candidates(sculpture, detail.candidates, rng)
     candidates = candidates[~_inside_rings(candidates, lids[-1], lips[-1])]
     spacing = edge_length(candidates) * scale
@@ -265,8 +268,17 @@ def _candidates(sculpture: Sculpture, count: int, rng: np.random.Generator) -> A
     half = count // 2
     direction[:half] = direction[:half] * [0.6, 0.7, 0.5] + [0.0, -0.1, 0.8]
     direction[:, 0] = np.abs(direction[:, 0])
-    points = cast(sculpture, _unit(direction))
+    points = np.concatenate([cast(sculpture, _unit(direction)), _nose_candidates(sculpture, count // 6, rng)])
     return points[(points[:, 1] > NECK_HEIGHT + 0.03) & (np.linalg.norm(points - INNER_POINT, axis=1) < 2.2)]
+
+
+def _nose_candidates(sculpture: Sculpture, count: int, rng: np.random.Generator) -> Array:
+    """Points on the sides and the underside of the nose, which rays from the inner point only graze."""
+    points = rng.uniform(NOSE_BOX[0], NOSE_BOX[1], (count, 3))
+    points = sculpture.pull(points, 8)
+    on_surface = np.abs(sculpture.evaluate(points)[0]) < 1e-3
+    outermost = np.linalg.norm(cast(sculpture, _unit(points - INNER_POINT)) - points, axis=1) < 5e-3
+    return points[on_surface & outermost]
 
 
 def _inside_rings(points: Array, orbit: Array, mouth_outline: Array) -> np.ndarray:

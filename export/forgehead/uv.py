@@ -17,9 +17,9 @@ from .raster import rasterize
 from .regions import label_ids, skin_labels
 from .template import BAG_RINGS, INNER_POINT, NECK_AXIS
 
-FACE_POINT = np.array([0.0, -0.34, 1.0])
-COMPRESSION = 0.8
-LIP_OPENING = 0.055
+FACE_POINT = np.array([0.0, -0.22, 1.0])
+COMPRESSION = 0.6
+LIP_OPENING = 0.035
 LID_EDGE_SHARE = 0.90
 SEMANTIC_SIZE = 1024
 MARGIN = 6.0

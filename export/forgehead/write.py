@@ -32,7 +32,7 @@ def describe_parts() -> list[dict[str, Any]]:
 
 
 def write_bundle(folder: Path, arrays: dict[str, np.ndarray], expressions: list[dict[str, str]],
-                 provenance: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
+                 provenance: dict[str, Any], blink_gain: list[float]) -> dict[str, Any]:  # fmt: skip
     """Writes `head.safetensors` and `bundle.json`; returns the latter."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / "head.safetensors"
@@ -58,6 +58,10 @@ def write_bundle(folder: Path, arrays: dict[str, np.ndarray], expressions: list[
         "joints": parts_table["joints"],
         "landmark_contour": "row a = head turned a degrees about +y (face towards the subject's left = image right); "
         "row 39 - a for negative a; points 0-16 from image left to right",
+        "blink_gain": {
+            "about": "blink weights that close the eyes of an identity: 1 + sum(gain * slider), left and right alike",
+            "gain": blink_gain,
+        },
         "charts": {
             "skin": parts_table["skin_chart"],
             "eye": {"about": "disc in the part's chart [u, v, half width, half height]: centre = pupil, "

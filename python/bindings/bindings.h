@@ -10,7 +10,9 @@ namespace forge_rt::python {
 
 namespace py = pybind11;
 
+void bind_camera(py::module_& module);
 void bind_core(py::module_& module);
+void bind_forge_head(py::module_& module);
 void bind_head(py::module_& module);
 void bind_raster(py::module_& module);
 

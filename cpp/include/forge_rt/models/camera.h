@@ -34,7 +34,7 @@ struct Orbit {
   bool operator==(const Orbit&) const = default;
 };
 
-struct Camera {
+struct FORGE_RT_API Camera {
   ImageSize size;
   double fx = 0, fy = 0, cx = 0, cy = 0;        ///< pixels
   std::array<double, 12> world_to_camera{};     ///< [3, 4] row-major: head frame (metres) to OpenCV camera axes (metres)
@@ -103,6 +103,9 @@ struct GeneratorWorld {
   double scale = 2.5;
   std::array<double, 3> shift{};  ///< generator units
 };
+/// Where SynthForge puts FLAME heads, before the checkpoint's own alignment: 2.5 (p + (0, -0.01, -0.01)) + (0, 0, sqrt(2) / 10).
+inline constexpr GeneratorWorld kSynthForgeWorld{2.5, {0, -0.025, 0.11642135623730951}};
+
 using Label25 = std::array<double, 25>;
 FORGE_RT_API Label25 label25(const Camera& camera, const GeneratorWorld& world = {});
 /// The orbit is derived about the generator world's origin.

@@ -109,8 +109,9 @@ class FORGE_RT_API ForgeHead {
   const Head& head() const;
   const std::string& hash() const;  ///< of the bundle
 
+  struct Impl;  // the loaded model; defined in the sources
+
  private:
-  struct Impl;
   std::shared_ptr<const Impl> impl_;
 };
 

@@ -1,0 +1,46 @@
+"""Benchmarks that prove the numbers we publish. `forge-rt bench --list` names them; docs/reference/benchmarks.md has results."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from forge_rt.bench.harness import Options, Result, Run, execute
+
+__all__ = ["BENCHMARKS", "Benchmark", "Options", "Result", "Run", "run"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A name, one sentence, and the module whose `run(Run)` does the work (imported when it is asked for)."""
+
+    name: str
+    summary: str
+    module: str
+
+
+BENCHMARKS = {
+    b.name: b
+    for b in (
+        Benchmark(
+            "raster",
+            "10,000-face head to 512 x 512 ids, depth and labels, against OpenCV's painter and a NumPy z-buffer",
+            "forge_rt.bench.raster",
+        ),
+        Benchmark(
+            "lbs",
+            "32 heads of 5,023 vertices from 400 shape and 36 pose components, against batched NumPy",
+            "forge_rt.bench.lbs",
+        ),
+    )
+}
+
+
+def run(name: str, options: Options | None = None) -> Result:
+    """Runs one benchmark by name. Raises NotFoundError for a name that does not exist."""
+    from forge_rt import NotFoundError
+
+    if name not in BENCHMARKS:
+        raise NotFoundError(f"no benchmark is called '{name}'; there are: {', '.join(BENCHMARKS)}")
+    benchmark = BENCHMARKS[name]
+    return execute(benchmark.name, benchmark.summary, importlib.import_module(benchmark.module).run, options)

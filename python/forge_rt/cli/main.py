@@ -1,0 +1,81 @@
+"""Assembles `forge-rt`: finds commands, reports errors. What a command does lives in its own module."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+#: Command -> module that defines `app`, a typer.Typer with that one command. Imported only for the command in use.
+COMMANDS = {
+    "bench": "forge_rt.cli.bench",
+    "doctor": "forge_rt.cli.doctor",
+}
+
+EXIT_FAILED = 1  # the command ran and its answer is "no": a check failed
+EXIT_ERROR = 2  # it could not do its work: wrong input, file or machine
+
+_debug = False
+
+
+class LazyGroup(TyperGroup):
+    """Looks commands up in COMMANDS. `--help` loads all of them, so their modules import nothing heavy at the top."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        command = typer.main.get_command(importlib.import_module(COMMANDS[cmd_name]).app)
+        command.name = cmd_name
+        return command
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import forge_rt
+
+        typer.echo(f"forge-rt {forge_rt.__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Engine for synthetic faces: annotated data at the speed of the hardware, real-time analysis, export."""
+    global _debug
+    _debug = debug
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the console script. Ends with SystemExit: 0 done, 1 a check failed, 2 an error, told in one line."""
+    from forge_rt import ForgeError
+
+    global _debug
+    _debug = False
+    try:
+        app(args=arguments, prog_name="forge-rt")
+    except ForgeError as error:
+        if _debug:
+            raise
+        typer.echo(f"forge-rt: error: {' '.join(str(error).split())}", err=True)
+        sys.exit(EXIT_ERROR)
+    except Exception as error:
+        if _debug:
+            raise
+        what = " ".join(str(error).split()) or "no message"
+        typer.echo(f"forge-rt: unexpected error: {type(error).__name__}: {what} (forge-rt --debug ... shows where; please report it)", err=True)
+        sys.exit(EXIT_ERROR)
+
+
+if __name__ == "__main__":
+    main()

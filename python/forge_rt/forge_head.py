@@ -1,0 +1,177 @@
+"""ForgeHead: the parametric head that comes with forge_rt, with exact ground truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forge_rt import _core
+from forge_rt._core import FaceParameters, HeadMesh, InvalidArgumentError, LabelInfo, SliderInfo, Tensor
+from forge_rt.camera import Camera, CameraSampler
+
+__all__ = ["FaceBatch", "FaceParameters", "ForgeHead"]
+
+
+@dataclass(frozen=True)
+class FaceBatch:
+    """B images and everything known about them. Arrays are `forge_rt.Tensor`: DLPack, `np.asarray`, no copy."""
+
+    rgb: Tensor  #: [B, H, W, 3] uint8, sRGB
+    segmentation: Tensor  #: [B, H, W] uint8 class ids (`ForgeHead.labels`)
+    depth_m: Tensor  #: [B, H, W] float32, camera z in metres, 0 = background
+    normals: Tensor | None  #: [B, H, W, 3] float32, camera frame
+    soft_labels: Tensor | None  #: [B, classes, H, W] float32
+    landmarks: Tensor  #: [B, 68, 2] float32 pixels; the centre of the top-left pixel is (0.5, 0.5)
+    visibility: Tensor  #: [B, 68] uint8: 0 outside the frame, 1 hidden, 2 visible
+    landmarks_camera_m: Tensor  #: [B, 68, 3] float32, camera frame, metres
+    landmarks_head_m: Tensor  #: [B, 68, 3] float32, head frame, metres
+    faces: tuple[FaceParameters, ...]
+    camera: tuple[Camera, ...]
+    seed: int | None = None
+    index: tuple[int, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+
+class ForgeHead:
+    """Named controls in; image, labels, depth, normals and landmarks out.
+
+    >>> head = ForgeHead()
+    >>> batch = head.generate(seed=7, index=range(4), camera="frontal", size=256)
+    >>> batch.rgb.shape
+    (4, 256, 256, 3)
+    """
+
+    def __init__(self, bundle: str | os.PathLike[str] | None = None) -> None:
+        """Opens a ForgeHead bundle (default: the one in the package) and checks its hashes."""
+        folder = Path(bundle) if bundle is not None else Path(__file__).parent / "assets" / "forgehead.forge"
+        self._head = _core.ForgeHead.load(str(folder))
+        self._slider = {s.name: i for i, s in enumerate(self._head.sliders)}
+        self._expression = {name: i for i, name in enumerate(self._head.expressions)}
+
+    # ---- what can be controlled ----
+
+    @property
+    def sliders(self) -> list[SliderInfo]:
+        return self._head.sliders
+
+    @property
+    def expressions(self) -> list[str]:
+        return self._head.expressions
+
+    @property
+    def options(self) -> dict[str, list[str]]:
+        """Discrete sets and their choices, e.g. {"hair": ["none", "short", …]}."""
+        return self._head.options
+
+    @property
+    def labels(self) -> list[LabelInfo]:
+        return self._head.labels
+
+    @property
+    def triangles(self) -> np.ndarray:
+        """[F, 3] int32."""
+        return self._head.triangles.numpy()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 that names this model in records."""
+        return self._head.hash
+
+    # ---- parameters ----
+
+    def neutral(self) -> FaceParameters:
+        return self._head.neutral()
+
+    def sample(self, seed: int, index: int = 0) -> FaceParameters:
+        """A random face: a pure function of (seed, index)."""
+        return self._head.sample(seed, index)
+
+    def face(
+        self,
+        base: FaceParameters | None = None,
+        *,
+        sliders: Mapping[str, float] | None = None,
+        expression: Mapping[str, float] | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> FaceParameters:
+        """A copy of `base` (default: neutral) with named controls changed.
+
+        >>> head.face(sliders={"nose/width": 0.8}, expression={"smile": 1.0}, options={"hair": "bob"})
+        """
+        out = FaceParameters(base if base is not None else self.neutral())
+        out.sliders = self._changed(out.sliders, self._slider, sliders or {}, "slider")
+        out.expression = self._changed(out.expression, self._expression, expression or {}, "expression")
+        for name, choice in (options or {}).items():
+            if choice not in self.options.get(name, []):
+                raise InvalidArgumentError(f"option {name!r} has no choice {choice!r}; the sets are {self.options}")
+        out.options = {**out.options, **(options or {})}
+        return out
+
+    @staticmethod
+    def _changed(values: Sequence[float], index: Mapping[str, int], changes: Mapping[str, float], kind: str) -> list[float]:
+        out = list(values)
+        for name, value in changes.items():
+            if name not in index:
+                import difflib
+
+                near = difflib.get_close_matches(name, index, 1)
+                raise InvalidArgumentError(f"no {kind} named {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            out[index[name]] = float(value)
+        return out
+
+    # ---- results ----
+
+    def mesh(self, faces: FaceParameters | Sequence[FaceParameters]) -> HeadMesh:
+        """Vertices [B, V, 3] and landmarks [B, 68, 3] in metres, head frame."""
+        return self._head.mesh([faces] if isinstance(faces, FaceParameters) else list(faces))
+
+    def render(
+        self,
+        faces: FaceParameters | Sequence[FaceParameters],
+        camera: Camera | Sequence[Camera],
+        *,
+        supersample: int = 2,
+        normals: bool = False,
+        soft_labels: bool = False,
+    ) -> FaceBatch:
+        """Renders face i with camera i (one camera serves all). The image size is the cameras'."""
+        faces = [faces] if isinstance(faces, FaceParameters) else list(faces)
+        cameras = [camera] * len(faces) if isinstance(camera, Camera) else list(camera)
+        size = tuple(cameras[0].size) if cameras else (1, 1)
+        images = self._head.render(faces, cameras, size=size, supersample=supersample, normals=normals, soft_labels=soft_labels)
+        return FaceBatch(
+            images.rgb, images.segmentation, images.depth_m, images.normals, images.soft_labels, images.landmarks_px,
+            images.visibility, images.landmarks_camera_m, images.landmarks_head_m, tuple(faces), tuple(cameras),
+        )  # fmt: skip
+
+    def generate(
+        self,
+        *,
+        seed: int,
+        index: int | Iterable[int] = 0,
+        camera: str | os.PathLike[str] | Mapping[str, Any] | CameraSampler | Camera = "paper",
+        size: int | tuple[int, int] = 512,
+        supersample: int = 2,
+        normals: bool = False,
+        soft_labels: bool = False,
+    ) -> FaceBatch:
+        """Samples and renders faces; image i is a pure function of (seed, i).
+
+        `camera` is a preset name, a camera file, a configuration, a CameraSampler, or one fixed Camera.
+        """
+        indices = (index,) if isinstance(index, int) else tuple(index)
+        faces = [self.sample(seed, i) for i in indices]
+        if isinstance(camera, Camera):
+            cameras = [camera] * len(indices)
+        else:
+            sampler = camera if isinstance(camera, CameraSampler) else CameraSampler(camera)  # type: ignore[arg-type]
+            cameras = [sampler.sample(seed, i, size) for i in indices]
+        batch = self.render(faces, cameras, supersample=supersample, normals=normals, soft_labels=soft_labels)
+        return FaceBatch(**{**batch.__dict__, "seed": seed, "index": indices})

@@ -1,0 +1,30 @@
+"""Runs tests/python/test_cuda_twins.py on an emulated build: python -S run_tests.py BUILD_FOLDER [pytest options].
+
+`-S` keeps an installed forge_rt out of the way; the package is put together from the sources and the built module.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+
+def main() -> int:
+    root, build = Path(__file__).resolve().parents[4], Path(sys.argv[1]).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / "forge_rt"
+        package.mkdir()
+        modules = list((build / "python" / "bindings").glob("_core*.so"))
+        for source in [*(root / "python" / "forge_rt").iterdir(), *modules]:
+            (package / source.name).symlink_to(source)
+        sys.path[:0] = [folder, sysconfig.get_paths()["purelib"]]
+        import pytest
+
+        options = ["-p", "no:cacheprovider", "-c", str(root / "pyproject.toml"), "--rootdir", str(root)]
+        return pytest.main([*options, str(root / "tests" / "python" / "test_cuda_twins.py"), *sys.argv[2:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

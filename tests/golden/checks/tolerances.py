@@ -1,0 +1,20 @@
+"""Every tolerance of the golden runner, with its reason. Values are those stated beside the vectors."""
+
+#: Share of covered pixels whose face index may differ: a summation order that moves an edge across a pixel centre.
+FACE_SHARE = 0.0005
+#: Pixels nearer to an edge than this (squared NDC distance) may fall on either side.
+BORDERLINE = 1e-9
+BARYCENTRICS = 2e-5
+#: Depth is a float32 blend of values near 10.
+DEPTH = 2e-5
+UV = 2e-5
+#: float16 storage of the reference, relative to its magnitude.
+FLOAT16 = 1e-3
+ALPHA = 1e-4
+TEXTURE = 1e-4
+VERTICES = 2e-6
+LBS = 2e-6
+CAMERA = 2e-6
+#: v clamped to 1e-5: ill-conditioned in the reference's float32.
+CAMERA_POLE = 1e-4
+EXACT = 0.0
