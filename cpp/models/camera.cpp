@@ -17,9 +17,7 @@ Vec3 operator-(const Vec3& a, const Vec3& b) { return {a[0] - b[0], a[1] - b[1],
 Vec3 operator*(double s, const Vec3& a) { return {s * a[0], s * a[1], s * a[2]}; }
 double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 double norm(const Vec3& a) { return std::sqrt(dot(a, a)); }
-Vec3 cross(const Vec3& a, const Vec3& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
+Vec3 cross(const Vec3& a, const Vec3& b) { return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]}; }
 
 void check_finite(double value, const char* name) { check_argument(std::isfinite(value), "camera ", name, " must be finite, got ", value); }
 
@@ -87,8 +85,8 @@ Vec3 transform(const std::array<double, 12>& m, double x, double y, double z) {
 // Batch size of points against cameras: equal, or one of them is 1.
 std::int64_t batch_of(std::int64_t points, const std::vector<Camera>& cameras) {
   const auto count = static_cast<std::int64_t>(cameras.size());
-  check_argument(points == count || points == 1 || count == 1, "points and cameras must have the same batch, or one of them 1, got ", points, " and ",
-                 count);
+  check_argument(points == count || points == 1 || count == 1, "points and cameras must have the same batch, or one of them 1, got ",
+                 points, " and ", count);
   return points == 1 ? count : points;
 }
 
@@ -117,7 +115,8 @@ Tensor clip_points(const Tensor& points, const std::vector<Camera>& cameras, dou
 template <class T>
 Projected project_points(const Tensor& points, const std::vector<Camera>& cameras) {
   const std::int64_t batch = batch_of(points.size(0), cameras), count = points.size(1);
-  Projected out{Tensor::empty({batch, count, 2}, points.dtype(), {}, "projection"), Tensor::empty({batch, count}, points.dtype(), {}, "projection")};
+  Projected out{Tensor::empty({batch, count, 2}, points.dtype(), {}, "projection"),
+                Tensor::empty({batch, count}, points.dtype(), {}, "projection")};
   for (std::int64_t b = 0; b < batch; ++b) {
     const Camera& camera = cameras[cameras.size() == 1 ? 0 : b];
     const T* p = points.data<T>() + (points.size(0) == 1 ? 0 : b) * count * 3;
@@ -186,9 +185,11 @@ Camera orbit_camera(const Orbit& orbit, ImageSize size) {
   const double yaw = orbit.yaw_deg * kDegree, pitch = orbit.pitch_deg * kDegree, roll = orbit.roll_deg * kDegree;
   const Vec3 arm = orbit.radius_m * Vec3{std::sin(yaw) * std::cos(pitch), std::sin(pitch), std::cos(yaw) * std::cos(pitch)};
   const Vec3 view = orbit.lookat_m - arm;
-  check_argument(norm(view) > 1e-6, "the camera stands on the point it looks at; make radius_m larger than |lookat_m|, got radius_m ", orbit.radius_m);
+  check_argument(norm(view) > 1e-6, "the camera stands on the point it looks at; make radius_m larger than |lookat_m|, got radius_m ",
+                 orbit.radius_m);
   const Axes level = level_axes((1 / norm(view)) * view, right_of_meridian(orbit.yaw_deg));
-  const Axes rolled{std::cos(roll) * level.right + std::sin(roll) * level.down, std::cos(roll) * level.down - std::sin(roll) * level.right, level.forward};
+  const Axes rolled{std::cos(roll) * level.right + std::sin(roll) * level.down, std::cos(roll) * level.down - std::sin(roll) * level.right,
+                    level.forward};
 
   Camera camera;
   camera.size = size;
@@ -203,7 +204,8 @@ Camera orbit_camera(const Orbit& orbit, ImageSize size) {
 Camera camera_from_matrix(ImageSize size, double fx, double fy, double cx, double cy, const std::array<double, 12>& world_to_camera,
                           const std::array<double, 3>& origin_m) {
   check_size(size);
-  check_argument(fx > 0 && fy > 0 && std::isfinite(fx) && std::isfinite(fy), "camera focal lengths must be > 0 pixels, got fx ", fx, ", fy ", fy);
+  check_argument(fx > 0 && fy > 0 && std::isfinite(fx) && std::isfinite(fy), "camera focal lengths must be > 0 pixels, got fx ", fx,
+                 ", fy ", fy);
   check_finite(cx, "cx");
   check_finite(cy, "cy");
   check_rotation(world_to_camera, "world_to_camera");
@@ -285,7 +287,8 @@ std::array<double, 16> look_at_h_v(double h, double v, const std::array<double, 
   for (const double value : lookat) check_finite(value, "lookat");
   v = std::clamp(v, 1e-5, std::numbers::pi - 1e-5);
   const double phi = std::acos(1 - 2 * v / std::numbers::pi);
-  const Vec3 origin = radius * Vec3{std::sin(phi) * std::cos(std::numbers::pi - h), std::cos(phi), std::sin(phi) * std::sin(std::numbers::pi - h)};
+  const Vec3 origin =
+      radius * Vec3{std::sin(phi) * std::cos(std::numbers::pi - h), std::cos(phi), std::sin(phi) * std::sin(std::numbers::pi - h)};
   const Vec3 view = lookat - origin;
   check_argument(norm(view) > 1e-9, "the camera stands on the point it looks at (radius ", radius, "); move lookat");
   const Axes axes = level_axes((1 / norm(view)) * view, {std::sin(h), 0, std::cos(h)});
@@ -340,8 +343,8 @@ Camera camera_from_label25(const Label25& label, ImageSize size, const Generator
   std::copy_n(label.begin(), 12, pose.begin());
   check_rotation(pose, "a camera label");
   check_argument(std::abs(label[12]) + std::abs(label[13]) + std::abs(label[14]) + std::abs(label[15] - 1) < 1e-6,
-                 "values 12..15 of a camera label must be (0, 0, 0, 1), got (", label[12], ", ", label[13], ", ", label[14], ", ", label[15],
-                 "); a label is 16 row-major cam2world numbers, then 9 intrinsics");
+                 "values 12..15 of a camera label must be (0, 0, 0, 1), got (", label[12], ", ", label[13], ", ", label[14], ", ",
+                 label[15], "); a label is 16 row-major cam2world numbers, then 9 intrinsics");
   check_argument(std::abs(label[17]) + std::abs(label[19]) + std::abs(label[22]) + std::abs(label[23]) + std::abs(label[24] - 1) < 1e-6,
                  "intrinsics of a camera label must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]; skew is not supported");
   Vec3 origin{};
@@ -385,7 +388,8 @@ Projected project(const Tensor& points, const std::vector<Camera>& cameras) {
 Tensor unproject(const Tensor& pixels, const Tensor& depth_m, const std::vector<Camera>& cameras) {
   expect_points(pixels, "pixels", "[B, V, 2]", {kAny, kAny, 2});
   expect(depth_m, "depth_m", "[B, V], the dtype of pixels", pixels.dtype(), {pixels.size(0), pixels.size(1)});
-  return pixels.dtype() == DType::f64 ? unproject_pixels<double>(pixels, depth_m, cameras) : unproject_pixels<float>(pixels, depth_m, cameras);
+  return pixels.dtype() == DType::f64 ? unproject_pixels<double>(pixels, depth_m, cameras)
+                                      : unproject_pixels<float>(pixels, depth_m, cameras);
 }
 
 }  // namespace forge_rt

@@ -25,6 +25,9 @@ struct Preset {
 const Preset kPresets[] = {
     // The view that FFHQ generators are trained and conditioned with.
     {"frontal", R"({"yaw_deg": 0, "pitch_deg": 0, "fov_deg": 13.373836931985192, "radius_m": 1.08})"},
+    // The default of `forge-rt generate`: a portrait photographer's views, the whole head in the frame.
+    {"portrait", R"({"yaw_deg": {"normal": {"mean": 0, "std": 24, "clip": [-60, 60]}}, "pitch_deg": {"normal": {"mean": 3, "std": 9, "clip": [-25, 25]}},
+                     "fov_deg": {"uniform": [12, 26]}, "radius_m": {"frame_m": {"uniform": [0.30, 0.38]}}, "origin_m": [0, 0.0, -0.035]})"},
     // As the SynthForge paper states it: azimuth and elevation ±45°, published fov 12..27, radius 2.7 = 1.08 m. The rig's origin
     // is the generator world's origin in the head frame (kSynthForgeWorld), its pivot (0, 0, 0.2) of that world.
     {"paper", R"({"yaw_deg": {"uniform": [-45, 45]}, "pitch_deg": {"uniform": [-45, 45]}, "fov_published_deg": {"uniform": [12, 27]},
@@ -36,7 +39,8 @@ const Preset kPresets[] = {
                             "fov_published_deg": {"uniform": [18, 24]}, "radius_m": 1.08, "lookat_m": [0, 0, 0.08], "origin_m": [0, 0.01, -0.0465685424949238]})"},
     // Photographs as people take them. The distance follows the field of view, so that the head keeps 40 to 65 % of the image's
     // height. The origin is the middle of a FLAME-format head, chin to crown and nose to back.
-    {"wild", R"({"yaw_deg": {"normal": {"mean": 0, "std": 30, "clip": [-75, 75]}}, "pitch_deg": {"normal": {"mean": 0, "std": 14, "clip": [-35, 35]}},
+    {"wild",
+     R"({"yaw_deg": {"normal": {"mean": 0, "std": 30, "clip": [-75, 75]}}, "pitch_deg": {"normal": {"mean": 0, "std": 14, "clip": [-35, 35]}},
                  "roll_deg": {"normal": {"mean": 0, "std": 10, "clip": [-30, 30]}}, "fov_deg": {"uniform": [15, 60]},
                  "radius_m": {"frame_m": {"uniform": [0.36, 0.6]}}, "origin_m": [0, 0.015, -0.035],
                  "center_offset": [{"normal": {"mean": 0, "std": 0.05, "clip": [-0.12, 0.12]}}, {"normal": {"mean": 0, "std": 0.05, "clip": [-0.12, 0.12]}}]})"},
@@ -107,7 +111,8 @@ double quantile(const Field& field, double u) {
       return std::clamp(d.mean + d.std * x, low, high);
     }
     case Kind::choice: {
-      if (d.weights.empty()) return d.values[std::min(d.values.size() - 1, static_cast<std::size_t>(u * static_cast<double>(d.values.size())))];
+      if (d.weights.empty())
+        return d.values[std::min(d.values.size() - 1, static_cast<std::size_t>(u * static_cast<double>(d.values.size())))];
       double left = u * std::accumulate(d.weights.begin(), d.weights.end(), 0.0);
       std::size_t last = 0;  // rounding may leave a remainder: it goes to the last value that has a weight
       for (std::size_t i = 0; i < d.values.size(); ++i) {
@@ -150,7 +155,8 @@ void check_within(double value, const Field& field, const std::string& path) {
 
 void check_ordered(double low, double high, const std::string& path) {
   if (!(low < high))
-    json_fields::fail(path, "[low, high] with low < high", range_text(low, high), low > high ? "swap the two numbers" : "write the number alone for a constant");
+    json_fields::fail(path, "[low, high] with low < high", range_text(low, high),
+                      low > high ? "swap the two numbers" : "write the number alone for a constant");
 }
 
 void check_field(const Field& field) {
@@ -169,12 +175,14 @@ void check_field(const Field& field) {
       break;
     case Kind::normal: {
       if (!std::isfinite(d.mean)) json_fields::fail(path + ".mean", "a finite number", concat(d.mean));
-      if (!(d.std > 0 && std::isfinite(d.std))) json_fields::fail(path + ".std", "> 0", concat(d.std), "write the number alone for a constant");
+      if (!(d.std > 0 && std::isfinite(d.std)))
+        json_fields::fail(path + ".std", "> 0", concat(d.std), "write the number alone for a constant");
       check_ordered(d.low, d.high, path + ".clip");
       const double low = (std::max(d.low, field.low) - d.mean) / d.std, high = (std::min(d.high, field.high) - d.mean) / d.std;
       const double kept = low > 0 ? normal_cdf(-low) - normal_cdf(-high) : normal_cdf(high) - normal_cdf(low);
       if (!(kept >= 1e-6))
-        json_fields::fail(path, concat("a bell with at least a millionth of its mass inside its clip and ", range_text(field.low, field.high)),
+        json_fields::fail(path,
+                          concat("a bell with at least a millionth of its mass inside its clip and ", range_text(field.low, field.high)),
                           concat("mean ", d.mean, ", std ", d.std), "move the mean or widen the clip");
       break;
     }
@@ -187,7 +195,8 @@ void check_field(const Field& field) {
         json_fields::fail(weights, concat(d.values.size(), " numbers, one per choice"), concat(d.weights.size()));
       double total = 0;
       for (std::size_t i = 0; i < d.weights.size(); ++i) {
-        if (!(d.weights[i] >= 0 && std::isfinite(d.weights[i]))) json_fields::fail(concat(weights, "[", i, "]"), ">= 0", concat(d.weights[i]));
+        if (!(d.weights[i] >= 0 && std::isfinite(d.weights[i])))
+          json_fields::fail(concat(weights, "[", i, "]"), ">= 0", concat(d.weights[i]));
         total += d.weights[i];
       }
       if (!(total > 0 && std::isfinite(total))) json_fields::fail(weights, "numbers with a positive sum", concat("the sum ", total));
@@ -196,7 +205,8 @@ void check_field(const Field& field) {
     case Kind::grid:
       if (d.count < 1 || d.count > 1000000) json_fields::fail(path + "[2]", "an integer in [1, 1000000]", concat(d.count));
       if (d.count == 1 && d.low != d.high)
-        json_fields::fail(path, "[low, high, n] with n >= 2", concat("[", d.low, ", ", d.high, ", 1]"), "write the number alone for a constant");
+        json_fields::fail(path, "[low, high, n] with n >= 2", concat("[", d.low, ", ", d.high, ", 1]"),
+                          "write the number alone for a constant");
       check_within(d.low, field, path + "[0]");
       check_within(d.high, field, path + "[1]");
       break;
@@ -208,22 +218,22 @@ void check_strata(int strata, const Field& field) {
   if (strata < 0 || strata > kMaxCells) json_fields::fail(path, concat("an integer in [1, ", kMaxCells, "]"), concat(strata));
   const Kind kind = field.distribution->kind;
   if (strata > 0 && kind != Kind::uniform && kind != Kind::area_uniform && kind != Kind::normal)
-    throw Error(ErrorCode::invalid_argument, concat(path, " needs ", field.path, " to be uniform, area_uniform or normal, it is ", kind_name(kind),
-                                                    "; give it a range or remove it from stratify"));
+    throw Error(ErrorCode::invalid_argument, concat(path, " needs ", field.path, " to be uniform, area_uniform or normal, it is ",
+                                                    kind_name(kind), "; give it a range or remove it from stratify"));
 }
 
 // ---- reading and writing ---------------------------------------------------------------------------------------------------------
 
 const std::vector<std::string> kKinds = {"uniform", "area_uniform", "normal", "choice", "grid"};
 const std::vector<std::string> kFovKeys = {"fov_deg", "fov_published_deg", "focal"};
-const std::vector<std::string> kKeys = {"preset",   "yaw_deg",       "pitch_deg", "roll_deg", "fov_deg", "fov_published_deg", "focal", "radius_m",
-                                        "lookat_m", "center_offset", "origin_m",  "stratify"};
+const std::vector<std::string> kKeys = {"preset", "yaw_deg",  "pitch_deg", "roll_deg",      "fov_deg",  "fov_published_deg",
+                                        "focal",  "radius_m", "lookat_m",  "center_offset", "origin_m", "stratify"};
 
 Distribution read_distribution(const Json& value, const std::string& path) {
   using namespace json_fields;
   if (!value.is_object()) {
-    if (value.is_array() && value.size() == 2) fail(path, "a number or an object such as {\"uniform\": [low, high]}", show(value),
-                                                    concat("write {\"uniform\": ", show(value), "}"));
+    if (value.is_array() && value.size() == 2)
+      fail(path, "a number or an object such as {\"uniform\": [low, high]}", show(value), concat("write {\"uniform\": ", show(value), "}"));
     if (!value.is_number() && !value.is_string()) fail(path, "a number or an object such as {\"uniform\": [low, high]}", show(value));
     return number(value, path);
   }
@@ -319,7 +329,8 @@ void read_config(const Json& object, CameraConfig& config) {
   for (const std::string& key : kFovKeys) {
     if (!object.contains(key)) continue;
     if (fov_key != nullptr)
-      fail("camera", "given one of fov_deg, fov_published_deg, focal", concat("\"", *fov_key, "\" and \"", key, "\""), "remove one of them");
+      fail("camera", "given one of fov_deg, fov_published_deg, focal", concat("\"", *fov_key, "\" and \"", key, "\""),
+           "remove one of them");
     fov_key = &key;
     scalar(key.c_str(), config.fov);
     config.fov_unit = static_cast<CameraConfig::FovUnit>(&key - kFovKeys.data());
@@ -338,7 +349,9 @@ void read_config(const Json& object, CameraConfig& config) {
   if (object.contains("stratify")) {
     const Json& value = object.at("stratify");
     expect_object(value, "camera.stratify", {"yaw_deg", "pitch_deg"});
-    const auto strata = [&](const char* key) { return value.contains(key) ? integer(value.at(key), concat("camera.stratify.", key), 1, kMaxCells) : 0; };
+    const auto strata = [&](const char* key) {
+      return value.contains(key) ? integer(value.at(key), concat("camera.stratify.", key), 1, kMaxCells) : 0;
+    };
     config.stratify_yaw = strata("yaw_deg");
     config.stratify_pitch = strata("pitch_deg");
   }
@@ -422,7 +435,8 @@ CameraConfig CameraConfig::from_json(std::string_view text) {
   CameraConfig config;
   if (json.contains("preset")) {
     const Json& name = json.at("preset");
-    if (!name.is_string()) json_fields::fail("camera.preset", "a name", json_fields::show(name), "one of: " + json_fields::join(preset_names()));
+    if (!name.is_string())
+      json_fields::fail("camera.preset", "a name", json_fields::show(name), "one of: " + json_fields::join(preset_names()));
     config = preset(name.get<std::string>());
   }
   read_config(json, config);

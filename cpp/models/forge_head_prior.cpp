@@ -88,7 +88,7 @@ FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index) const 
     const double age = age_slider >= 0 ? face.sliders[age_slider] : 0.0;
     look.hair_color = pick_color(kHairColors, random.uniform() * (0.25 + 0.75 * fair));
     if (random.uniform() < 0.12 * fair) look.hair_color = {0.25f, 0.07f, 0.025f};
-    const auto grey = static_cast<float>(std::clamp((age - 0.55) * 2.2 * random.uniform(), 0.0, 1.0));
+    const auto grey = static_cast<float>(std::clamp((age - 0.65) * 3.0 * random.uniform(), 0.0, 1.0));
     for (float& c : look.hair_color) c = mix(c, 0.45f, grey);
     look.iris_color = pick_color(kIrisColors, random.uniform() * (0.3 + 0.7 * fair));
     look.lip_tint = {0.45f, static_cast<float>(random.uniform(0.03, 0.12)), static_cast<float>(random.uniform(0.05, 0.15))};
@@ -112,8 +112,8 @@ FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index) const 
     FaceLight& light = face.light;
     light.key_yaw_deg = static_cast<float>(std::clamp(35.0 * random.normal(), -80.0, 80.0));
     light.key_pitch_deg = static_cast<float>(random.uniform(5.0, 60.0));
-    light.key_strength = static_cast<float>(random.uniform(1.3, 2.4));
-    light.ambient_strength = static_cast<float>(random.uniform(0.6, 1.1));
+    light.key_strength = static_cast<float>(random.uniform(0.9, 1.8));
+    light.ambient_strength = static_cast<float>(random.uniform(0.55, 1.0));
     const auto warmth = static_cast<float>(random.uniform(-0.08, 0.12));
     light.key_color = {1.f + 0.5f * warmth, 0.98f, 1.f - warmth};
   }

@@ -21,9 +21,9 @@ struct Fragment {
 // Label ids of CelebAMask-HQ that the shader treats differently.
 enum : std::uint8_t { kBrowLeft = 2, kBrowRight = 3, kUpperLip = 12, kLowerLip = 13, kNose = 10 };
 
-/// Skin by melanin, from six measured-looking steps of human skin (linear reflectance).
+/// Skin by melanin: six steps from fair to dark (linear reflectance, chosen by eye).
 inline Vec3 skin_tone(float melanin) {
-  static const Vec3 steps[6] = {{0.72f, 0.50f, 0.40f}, {0.62f, 0.40f, 0.29f}, {0.49f, 0.29f, 0.19f}, {0.34f, 0.18f, 0.105f}, {0.19f, 0.095f, 0.055f}, {0.085f, 0.042f, 0.027f}};
+  static const Vec3 steps[6] = {{0.60f, 0.385f, 0.30f}, {0.53f, 0.32f, 0.23f}, {0.43f, 0.245f, 0.16f}, {0.31f, 0.165f, 0.10f}, {0.18f, 0.092f, 0.055f}, {0.085f, 0.043f, 0.028f}};
   const float t = saturate(melanin) * 5.f;
   const int i = std::min(static_cast<int>(t), 4);
   return mix(steps[i], steps[i + 1], t - static_cast<float>(i));

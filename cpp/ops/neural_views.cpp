@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace forge_rt {
 
 Tensor orthographic_view(const Tensor& points, std::array<float, 3> pitch_yaw_roll_deg, float scale, std::array<float, 3> shift) {
   expect(points, "points", "[B, N, 3]", DType::f32, {kAny, kAny, 3});
   check_argument(points.device().is_cpu(), "orthographic_view works on the CPU, got ", points.str());
-  const auto sine = [&](int i) { return static_cast<float>(std::sin(double{pitch_yaw_roll_deg[i]} * M_PI / 180.0)); };
-  const auto cosine = [&](int i) { return static_cast<float>(std::cos(double{pitch_yaw_roll_deg[i]} * M_PI / 180.0)); };
+  // Quirk: the published model takes sine and cosine of a float32 angle, so cos 90° is -4.4e-8, not 0.
+  const auto radians = [&](int i) { return static_cast<float>(double{pitch_yaw_roll_deg[i]} * std::numbers::pi / 180.0); };
+  const auto sine = [&](int i) { return std::sin(radians(i)); };
+  const auto cosine = [&](int i) { return std::cos(radians(i)); };
   const float sx = sine(0), sy = sine(1), sz = sine(2), cx = cosine(0), cy = cosine(1), cz = cosine(2);
   const float r[3][3] = {{cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx},
                          {sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx},

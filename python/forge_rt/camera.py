@@ -192,7 +192,7 @@ def project(points: ArrayLike, cameras: Camera | Sequence[Camera]) -> tuple[NDAr
 def unproject(pixels: ArrayLike, depth_m: ArrayLike, cameras: Camera | Sequence[Camera]) -> NDArray[Any]:
     """The inverse of project: pixels [..., 2] and camera z [...] to head-frame points [..., 3]."""
     pixels = _floats(pixels)
-    depth = np.ascontiguousarray(np.broadcast_to(depth_m, pixels.shape[:-1]), pixels.dtype)
+    depth = np.array(np.broadcast_to(depth_m, pixels.shape[:-1]), pixels.dtype, order="C")
     if isinstance(cameras, Camera):
         points = _core._unproject(pixels.reshape(1, -1, 2), depth.reshape(1, -1), [cameras])
         return points.numpy().reshape(*pixels.shape[:-1], 3)

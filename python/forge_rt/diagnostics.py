@@ -1,7 +1,7 @@
 """What this installation can do here, and why not more: the facts behind `forge-rt doctor`.
 
-Pure functions that return dataclasses; the command line only prints them. Nothing heavy is imported: versions come from package
-metadata, and ONNX Runtime's library is asked directly.
+Pure functions that return dataclasses; the command line only prints them. Nothing heavy is imported: versions come
+from package metadata, and ONNX Runtime's library is asked directly.
 """
 
 from __future__ import annotations
@@ -108,8 +108,9 @@ def report() -> Report:
     isa, cuda, ort = isa_status(), cuda_status(), onnx_runtime_status()
     paths = op_paths(cuda)
     return Report(
-        versions=versions(), cpu=cpu_model(), cores=usable_cores(), threads=_core.num_threads(), isa=isa, cuda=cuda, onnx_runtime=ort,
-        extras=extras(), op_paths=paths, fallbacks=fallbacks(isa, cuda, ort, paths), self_tests=run_self_tests(),
+        versions=versions(), cpu=cpu_model(), cores=usable_cores(), threads=_core.num_threads(), isa=isa, cuda=cuda,
+        onnx_runtime=ort, extras=extras(), op_paths=paths, fallbacks=fallbacks(isa, cuda, ort, paths),
+        self_tests=run_self_tests(),
     )  # fmt: skip
 
 
@@ -119,7 +120,11 @@ def report() -> Report:
 def versions() -> dict[str, str]:
     """Versions of what the core package uses, without importing any of it."""
     names = {"numpy": "numpy", "opencv": "opencv-python-headless", "typer": "typer", "rich": "rich", "pyyaml": "pyyaml"}
-    found = {"forge_rt": forge_rt.__version__, "python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    found = {
+        "forge_rt": forge_rt.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
     for key, name in names.items():
         found[key] = package_version(name) or "missing"
     if found["opencv"] == "missing" and (other := package_version("opencv-python")):
@@ -137,12 +142,20 @@ def _cuda_version(number: int) -> str:
 
 def cuda_status() -> Cuda:
     s = _core.cuda_status()
-    return Cuda(s["built"], list(s["devices"]), _cuda_version(s["driver_version"]), _cuda_version(s["runtime_version"]), s["reason"])
+    return Cuda(
+        s["built"],
+        list(s["devices"]),
+        _cuda_version(s["driver_version"]),
+        _cuda_version(s["runtime_version"]),
+        s["reason"],
+    )
 
 
 def op_paths(cuda: Cuda) -> dict[str, dict[str, str]]:
     """The implementation each op takes, for the CPU and for each usable GPU."""
-    return {device: dict(_core.op_paths(device)) for device in ("cpu", *(f"cuda:{i}" for i in range(len(cuda.devices))))}
+    return {
+        device: dict(_core.op_paths(device)) for device in ("cpu", *(f"cuda:{i}" for i in range(len(cuda.devices))))
+    }
 
 
 # ---- ONNX Runtime ----
@@ -154,10 +167,14 @@ COMPILED_IN = "listed providers are compiled in; whether one works here shows wh
 
 
 def find_onnx_runtime() -> tuple[Path | None, str, str]:
-    """(library, found by, reason): FORGE_RT_ORT_LIBRARY when set, else the installed Python package, without importing it."""
+    """(library, found by, reason): FORGE_RT_ORT_LIBRARY when set, else the installed package, without importing it."""
     if told := os.environ.get("FORGE_RT_ORT_LIBRARY"):
         path = Path(told)
-        return (path, "FORGE_RT_ORT_LIBRARY", "") if path.is_file() else (None, "FORGE_RT_ORT_LIBRARY", f"FORGE_RT_ORT_LIBRARY names no file: {told}")
+        return (
+            (path, "FORGE_RT_ORT_LIBRARY", "")
+            if path.is_file()
+            else (None, "FORGE_RT_ORT_LIBRARY", f"FORGE_RT_ORT_LIBRARY names no file: {told}")
+        )
     spec = importlib.util.find_spec("onnxruntime")
     if spec is None:
         return None, "", 'ONNX Runtime is not installed; get it with: pip install "forge-rt[cpu]"'
@@ -204,8 +221,8 @@ def onnx_runtime_status() -> OnnxRuntime:
     note = COMPILED_IN
     if len(packages) > 1:
         note = (
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files: uninstall both, then install one "
-            f'(pip install "forge-rt[cpu]" or "forge-rt[gpu]"); {note}'
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files: uninstall both, "
+            f'then install one (pip install "forge-rt[cpu]" or "forge-rt[gpu]"); {note}'
         )
     library, found_by, reason = find_onnx_runtime()
     if library is None:
@@ -285,20 +302,40 @@ def fallbacks(isa: Isa, cuda: Cuda, ort: OnnxRuntime, paths: dict[str, dict[str,
         found.append(Fallback("SIMD kernels", "scalar kernels", "this processor or build has neither AVX2 nor AVX-512"))
     elif isa.best == "avx2":
         found.append(Fallback("AVX-512 kernels", "AVX2 kernels", "this processor or build has no AVX-512"))
-    if isa.path != isa.best or "cannot run" in isa.reason or "is not baseline" in isa.reason:
+    if isa.path != isa.best:
         found.append(Fallback(f"CPU path {isa.best}", isa.path, isa.reason))
+    elif "best path used instead" in isa.reason:  # FORGE_RT_ISA could not be followed (cpp/core/isa.cpp)
+        found.append(Fallback("FORGE_RT_ISA", isa.path, isa.reason))
     if isa.path != "baseline" and (scalar := [op for op, path in paths["cpu"].items() if path == "scalar"]):
-        found.append(Fallback(", ".join(scalar), "scalar loops on the CPU", "these ops have no SIMD version in this build"))
+        found.append(
+            Fallback(", ".join(scalar), "scalar loops on the CPU", "these ops have no SIMD version in this build")
+        )
     if not cuda.devices:
         found.append(Fallback("CUDA", "cpu", cuda.reason))
     for device, ops in paths.items():
         if missing := [op for op, path in ops.items() if path == "missing"]:
-            found.append(Fallback(f"{', '.join(missing)} on {device}", "error when called there", "these ops have no CUDA kernel in this build"))
+            found.append(
+                Fallback(
+                    f"{', '.join(missing)} on {device}",
+                    "error when called there",
+                    "these ops have no CUDA kernel in this build",
+                )
+            )
     if ort.reason:
         found.append(Fallback("ONNX Runtime", "nothing: models that are networks cannot run", ort.reason))
     if _core.num_threads() < usable_cores():
-        reason = "FORGE_RT_THREADS or set_num_threads()" if usable_cores() <= 8 or os.environ.get("FORGE_RT_THREADS") else "default is at most 8"
-        found.append(Fallback(f"{usable_cores()} cores", f"{_core.num_threads()} threads", f"{reason}; set FORGE_RT_THREADS to change it"))
+        reason = (
+            "FORGE_RT_THREADS or set_num_threads()"
+            if usable_cores() <= 8 or os.environ.get("FORGE_RT_THREADS")
+            else "default is at most 8"
+        )
+        found.append(
+            Fallback(
+                f"{usable_cores()} cores",
+                f"{_core.num_threads()} threads",
+                f"{reason}; set FORGE_RT_THREADS to change it",
+            )
+        )
     return found
 
 
@@ -316,7 +353,10 @@ def _philox() -> str:
 def _dlpack() -> str:
     array = np.arange(12, dtype=np.float32).reshape(3, 4)
     back = np.from_dlpack(_core.from_dlpack(array))
-    _expect(np.shares_memory(array, back) and bool((array == back).all()), "the round trip through DLPack copied or changed the array")
+    _expect(
+        np.shares_memory(array, back) and bool((array == back).all()),
+        "the round trip through DLPack copied or changed the array",
+    )
     return "NumPy to Tensor and back, no copy"
 
 
@@ -347,17 +387,21 @@ def _rasterize() -> str:
     oracle, fast = _on_path("baseline", draw), draw()
     covered = float((oracle[0] >= 0).mean())
     _expect(0.2 < covered < 1.0, f"the test scene covers {covered:.0%} of the image")
-    _expect(all(np.array_equal(a, b) for a, b in zip(oracle, fast, strict=True)), f"path '{path}' and the scalar path differ")
+    _expect(
+        all(np.array_equal(a, b) for a, b in zip(oracle, fast, strict=True)),
+        f"path '{path}' and the scalar path differ",
+    )
     return f"{path} equals scalar, bit for bit"
 
 
 def _head_lbs() -> str:
     rng = np.random.default_rng(6)
-    v, k, parents = 37, 5, [-1, 0]
+    v, k = 37, 5
     template, shapedirs = rng.normal(size=(v, 3)), rng.normal(size=(v, 3, k))
     regressor, weights = rng.random((2, v)), rng.random((v, 2))
     regressor, weights = regressor / regressor.sum(1, keepdims=True), weights / weights.sum(1, keepdims=True)
-    basis = _core.HeadBasis(*(a.astype(np.float32) for a in (template, shapedirs, regressor, weights)), parents)
+    arrays = [a.astype(np.float32) for a in (template, shapedirs, regressor, weights)]
+    basis = _core.HeadBasis(arrays[0], arrays[1], arrays[2], arrays[3], [-1, 0])
     betas, angle = rng.normal(size=(3, k)), 0.4
     pose = np.zeros((3, 2, 3))
     pose[:, 1, 1] = angle  # the second joint turns about y
@@ -375,7 +419,10 @@ def _head_lbs() -> str:
 def _assets() -> str:
     folder = Path(forge_rt.__file__).parent / "assets"
     bundles = sorted(folder.glob("*.forge"))
-    _expect(any(b.name == "forgehead.forge" for b in bundles), "forgehead.forge is not in the package's folder assets: reinstall forge-rt")
+    _expect(
+        any(b.name == "forgehead.forge" for b in bundles),
+        "forgehead.forge is not in the package's folder assets: reinstall forge-rt",
+    )
     return ", ".join(f"{b.name} {_core.Bundle.open(str(b)).hash[:12]}" for b in bundles)
 
 
@@ -398,7 +445,10 @@ def _jpeg() -> str:
     ok, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
     _expect(bool(ok), "OpenCV could not encode a JPEG")
     back = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    _expect(back is not None and int(np.abs(back.astype(int) - picture).max()) <= 4, "a JPEG did not survive encoding and decoding")
+    _expect(
+        back is not None and int(np.abs(back.astype(int) - picture).max()) <= 4,
+        "a JPEG did not survive encoding and decoding",
+    )
     return "OpenCV encodes and decodes"
 
 
@@ -412,7 +462,9 @@ def _exchange() -> str:
     tensor = _core.random_uniform([2, 3], seed=1, index=2, purpose="doctor")
     buffer = io.BytesIO()
     np.save(buffer, np.asarray(tensor))
-    _expect(np.array_equal(np.load(io.BytesIO(buffer.getvalue())), tensor.numpy()), "np.asarray of a Tensor lost values")
+    _expect(
+        np.array_equal(np.load(io.BytesIO(buffer.getvalue())), tensor.numpy()), "np.asarray of a Tensor lost values"
+    )
     return "Tensor is taken as an array"
 
 
@@ -442,6 +494,10 @@ def run_self_tests() -> list[SelfTest]:
         try:
             results.append(SelfTest(layer, name, True, function()))
         except Exception as error:
-            reason = str(error) if isinstance(error, (AssertionError, _core.ForgeError)) else f"{type(error).__name__}: {error}"
+            reason = (
+                str(error)
+                if isinstance(error, (AssertionError, _core.ForgeError))
+                else f"{type(error).__name__}: {error}"
+            )
             results.append(SelfTest(layer, name, False, reason))
     return results

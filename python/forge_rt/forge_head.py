@@ -156,7 +156,7 @@ class ForgeHead:
         *,
         seed: int,
         index: int | Iterable[int] = 0,
-        camera: str | os.PathLike[str] | Mapping[str, Any] | CameraSampler | Camera = "paper",
+        camera: str | os.PathLike[str] | Mapping[str, Any] | CameraSampler | Camera = "portrait",
         size: int | tuple[int, int] = 512,
         supersample: int = 2,
         normals: bool = False,

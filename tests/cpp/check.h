@@ -52,32 +52,34 @@ inline int run(int argc, char** argv) {
 
 }  // namespace forge_rt::testing
 
-#define TEST(name)                                                                 \
-  static void test_##name();                                                       \
+#define TEST(name)                                                                    \
+  static void test_##name();                                                          \
   static const ::forge_rt::testing::Registered registered_##name(#name, test_##name); \
   static void test_##name()
 
-#define CHECK(condition)                                                                \
-  do {                                                                                  \
+#define CHECK(condition)                                                                        \
+  do {                                                                                          \
     if (!(condition)) ::forge_rt::testing::report(__FILE__, __LINE__, "CHECK(" #condition ")"); \
   } while (false)
 
 /// |a - b| <= tolerance; NaN is never near.
-#define CHECK_NEAR(a, b, tolerance)                                                                                     \
-  do {                                                                                                                  \
-    const double check_a = (a), check_b = (b);                                                                          \
-    if (!(std::abs(check_a - check_b) <= (tolerance)))                                                                  \
+#define CHECK_NEAR(a, b, tolerance)                                                                                                   \
+  do {                                                                                                                                \
+    const double check_a = (a), check_b = (b);                                                                                        \
+    if (!(std::abs(check_a - check_b) <= (tolerance)))                                                                                \
       ::forge_rt::testing::report(__FILE__, __LINE__, ::forge_rt::concat("CHECK_NEAR(" #a ", " #b "): ", check_a, " and ", check_b)); \
   } while (false)
 
 /// `expression` throws forge_rt::Error with ErrorCode::code.
-#define CHECK_THROWS(expression, expected_code)                                                                          \
-  do {                                                                                                                  \
-    try {                                                                                                               \
-      (void)(expression);                                                                                               \
-      ::forge_rt::testing::report(__FILE__, __LINE__, "no exception from " #expression);                                \
-    } catch (const ::forge_rt::Error& check_error) {                                                                    \
-      if (check_error.code() != ::forge_rt::ErrorCode::expected_code)                                                   \
-        ::forge_rt::testing::report(__FILE__, __LINE__, ::forge_rt::concat(#expression " threw ", ::forge_rt::error_code_name(check_error.code()), ": ", check_error.what())); \
-    }                                                                                                                   \
+#define CHECK_THROWS(expression, expected_code)                                                                                    \
+  do {                                                                                                                             \
+    try {                                                                                                                          \
+      (void)(expression);                                                                                                          \
+      ::forge_rt::testing::report(__FILE__, __LINE__, "no exception from " #expression);                                           \
+    } catch (const ::forge_rt::Error& check_error) {                                                                               \
+      if (check_error.code() != ::forge_rt::ErrorCode::expected_code)                                                              \
+        ::forge_rt::testing::report(                                                                                               \
+            __FILE__, __LINE__,                                                                                                    \
+            ::forge_rt::concat(#expression " threw ", ::forge_rt::error_code_name(check_error.code()), ": ", check_error.what())); \
+    }                                                                                                                              \
   } while (false)

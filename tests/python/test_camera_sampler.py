@@ -313,7 +313,7 @@ BAD_CONFIGS = [
         {"yaw_deg": {}},
         "camera.yaw_deg must be a distribution, got {}; one of: uniform, area_uniform, normal, choice, grid",
     ),
-    ({"yaw_deg": {"unifrom": [1, 2]}}, 'camera.yaw_deg.unifrom is not a known distribution; did you mean "uniform"?'),
+    ({"yaw_deg": {"uniformly": [1, 2]}}, 'camera.yaw_deg.uniformly is not a known distribution; did you mean "uniform"?'),
     (
         {"yaw_deg": {"uniform": [1, 2], "grid": [1, 2, 3]}},
         'camera.yaw_deg must be one distribution, got "uniform" and "grid"; remove',

@@ -1,4 +1,4 @@
-"""Benchmarks that prove the numbers we publish. `forge-rt bench --list` names them; docs/reference/benchmarks.md has results."""
+"""Benchmarks that prove the numbers we publish: `forge-rt bench --list`; results in docs/reference/benchmarks.md."""
 
 from __future__ import annotations
 

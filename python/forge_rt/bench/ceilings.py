@@ -1,8 +1,8 @@
 """Ceilings of the machine, measured beside the benchmark: copy bandwidth and float32 multiply-add rate.
 
-Measured in a child process, because the number of BLAS threads is fixed when NumPy loads. Units: bytes/s moved (read plus
-written) and float32 operations/s (a multiply-add counts as two). The second is what NumPy's matrix product reaches here, not what
-the processor could do at best: a kernel of ours may pass it.
+Measured in a child process, because the number of BLAS threads is fixed when NumPy loads. Units: bytes/s moved (read
+plus written) and float32 operations/s (a multiply-add counts as two). The second is what NumPy's matrix product
+reaches here, not what the processor could do at best: a kernel of ours may pass it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ COPY_BYTES = 256 << 20  # beyond the last-level cache that one process gets
 COPY_PART_BYTES = 32 << 20  # copied per timing: short, so that some timings are undisturbed on a shared machine
 GEMM_SIZES = (512, 1024)
 SECONDS = 0.5  # per ceiling
-_THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_THREAD_VARIABLES = (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
 def _best(calls: Iterable[Callable[[], object]], seconds: float) -> float:
@@ -40,15 +46,19 @@ def _best(calls: Iterable[Callable[[], object]], seconds: float) -> float:
     return best
 
 
-def copy_bytes_per_s(threads: int, seconds: float = SECONDS, size: int = COPY_BYTES, part: int = COPY_PART_BYTES) -> float:
+def copy_bytes_per_s(
+    threads: int, seconds: float = SECONDS, size: int = COPY_BYTES, part: int = COPY_PART_BYTES
+) -> float:
     """Bytes read plus bytes written per second while `threads` threads copy disjoint parts of one array."""
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     bounds = np.linspace(0, part, threads + 1).astype(int)
 
     def copy(first: int) -> None:
         workers = [  # np.copyto releases the GIL
-            threading.Thread(target=np.copyto, args=(target[first + begin : first + end], source[first + begin : first + end]))
-            for begin, end in zip(bounds[1:-1], bounds[2:], strict=True)
+            threading.Thread(
+                target=np.copyto, args=(target[first + begin : first + end], source[first + begin : first + end])
+            )
+            for begin, end in itertools.pairwise(bounds[1:])
         ]
         for worker in workers:
             worker.start()

@@ -1,8 +1,9 @@
 """What every benchmark shares: fair timing, ceilings, checks, one JSON document.
 
 Problem: a time alone says nothing; a ratio measured in two runs on a shared machine says little.
-Idea:    contestants take turns (A B A B ...), so that drift of the machine hits all of them, and a ratio is the median of the
-         ratios of each round. Results are checked first: a wrong result is not timed. Ceilings are measured in the same run.
+Idea:    contestants take turns (A B A B ...), so that drift of the machine hits all of them, and a ratio is the
+         median of the ratios of each round. Results are checked first: a wrong result is not timed. Ceilings are
+         measured in the same run.
 """
 
 from __future__ import annotations
@@ -154,11 +155,15 @@ class Run:
         self.notes: list[str] = []
         self._clock = clock
 
-    def check(self, name: str, value: float, op: str, bar: float, *, kind: str = "speed", note: str = "") -> bool:
+    def check(self, name: str, value: float, op: str, bar: float, note: str = "", *, kind: str = "speed") -> bool:
         """Records `value op bar`. NaN fails."""
         passed = bool(_OPERATORS[op](value, bar))
         self.checks.append(Check(name, float(value), op, float(bar), passed, kind, note))
         return passed
+
+    def parity(self, name: str, error: float, bar: float, note: str) -> bool:
+        """Records `error <= bar`: is the result right? Make all of these before anything is timed."""
+        return self.check(name, error, "<=", bar, note, kind="parity")
 
     def skip(self, name: str, op: str, bar: float, reason: str) -> None:
         """Records a check that cannot be made on this machine. It neither passes nor fails."""
@@ -195,7 +200,7 @@ class Run:
             contestant.call()
         most = contestant.calls_per_turn or 200
         end = self._clock() + (turn_s if contestant.calls_per_turn is None else float("inf"))
-        times = []
+        times: list[float] = []
         while len(times) < most:
             start = self._clock()
             contestant.call()
@@ -209,7 +214,9 @@ class Run:
         times = np.concatenate(turns)
         p50, p90, p99 = (float(np.percentile(times, q)) for q in (50, 90, 99))
         reached = {
-            name: amount / p50 / self.ceilings[name] for name, amount in c.work.items() if self.ceilings.get(name) and p50 > 0
+            name: amount / p50 / self.ceilings[name]
+            for name, amount in c.work.items()
+            if self.ceilings.get(name) and p50 > 0
         }
         return Row(
             name=c.name, what=c.what, threads=c.threads, items=c.items, unit=c.unit, rounds=len(turns), warm_up=warm_up,
@@ -263,5 +270,7 @@ def execute(name: str, summary: str, body: Callable[[Run], None], options: Optio
     environment["duration_s"] = round(time.perf_counter() - started, 1)
     busy = environment["load_before"]
     if busy is not None and busy > 0.5 * (os.cpu_count() or 1):
-        run.notes.append(f"the machine was not idle: load average {busy:.2f} on {environment['cores']} cores before the run")
+        run.notes.append(
+            f"the machine was not idle: load average {busy:.2f} on {environment['cores']} cores before the run"
+        )
     return Result(name, summary, run.problem, environment, run.ceilings, run.rows, run.checks, run.notes)

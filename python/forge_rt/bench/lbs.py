@@ -1,12 +1,12 @@
 """`forge-rt bench lbs`: a batch of FLAME-sized heads against batched NumPy.
 
-5,023 vertices, 400 shape and expression components, 5 joints with 36 pose correctives, batch 32, all parameters non-zero; the
-model is random (times do not depend on its values). Both contestants start from betas [B, 400] and axis-angle pose [B, 5, 3]
-and deliver vertices [B, V, 3] float32.
+5,023 vertices, 400 shape and expression components, 5 joints with 36 pose correctives, batch 32, all parameters
+non-zero; the model is random (times do not depend on its values). Both contestants start from betas [B, 400] and
+axis-angle pose [B, 5, 3] and deliver vertices [B, V, 3] float32.
 
-NumPy peer: rotations and kinematic chain batched, joints from a basis with the joint regressor folded in (as ours), one GEMM
-[B, 436] x [436, 3 V] with all BLAS threads, one GEMM for the blended transforms, then broadcast multiply-adds into preallocated
-memory. All float32.
+NumPy peer: rotations and kinematic chain batched, joints from a basis with the joint regressor folded in (as ours),
+one GEMM [B, 436] x [436, 3 V] with all BLAS threads, one GEMM for the blended transforms, then broadcast
+multiply-adds into preallocated memory. All float32.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ PARENTS = (-1, 0, 1, 1, 1)
 
 #: Bar of the issue.
 VS_NUMPY = 3.0
-#: Largest error of a coordinate, metres. One chain of 436 float32 multiply-adds onto a coordinate of 0.14 m errs by about
-#: sqrt(436) · 2^-24 · 0.14 m = 1.7e-7 m; the largest of half a million coordinates by a few times that.
+#: Largest error of a coordinate, metres. One chain of 436 float32 multiply-adds onto a coordinate of 0.14 m errs by
+#: about sqrt(436) · 2^-24 · 0.14 m = 1.7e-7 m; the largest of half a million coordinates by a few times that.
 TOLERANCE_M = 2e-6
 
 
@@ -54,7 +54,7 @@ def random_model(seed: int = 0) -> Model:
 class NumpyLbs:
     """The same evaluation in batched NumPy. `dtype` float64 makes it the reference."""
 
-    def __init__(self, model: Model, batch: int, dtype: type = np.float32) -> None:
+    def __init__(self, model: Model, batch: int, dtype: type[np.floating] = np.float32) -> None:
         basis = np.concatenate([model.shapedirs, model.posedirs], axis=2).astype(dtype)
         self.dtype = dtype
         self.basis = np.ascontiguousarray(basis.transpose(2, 0, 1).reshape(basis.shape[2], -1))  # [K + P, 3 V]
@@ -114,7 +114,9 @@ def run(run: Run) -> None:
     rng = np.random.default_rng(1)
     betas = rng.normal(size=(BATCH, COMPONENTS)).astype(np.float32)
     pose = rng.normal(size=(BATCH, JOINTS, 3)).astype(np.float32) * np.float32(0.3)
-    basis = fr.HeadBasis(model.v_template, model.shapedirs, model.joint_regressor, model.weights, list(PARENTS), model.posedirs)
+    basis = fr.HeadBasis(
+        model.v_template, model.shapedirs, model.joint_regressor, model.weights, list(PARENTS), model.posedirs
+    )
     peer = NumpyLbs(model, BATCH)
     threads = fr.num_threads()
     pose_features = 9 * (JOINTS - 1)
@@ -125,19 +127,19 @@ def run(run: Run) -> None:
 
     truth = NumpyLbs(model, BATCH, np.float64)(betas.astype(np.float64), pose.astype(np.float64))
     mine = fr.head_lbs(basis, betas, pose).vertices.numpy()
-    run.check("lbs_error_m", float(np.abs(mine - truth).max()), "<=", TOLERANCE_M, kind="parity",
-              note=f"largest error against float64, metres; largest coordinate {np.abs(truth).max():.3f} m")  # fmt: skip
-    run.check("lbs_numpy_error_m", float(np.abs(peer(betas, pose) - truth).max()), "<=", TOLERANCE_M, kind="parity",
-              note="the same for the float32 peer: both did the same job")  # fmt: skip
+    note = f"metres, against float64; largest coordinate {np.abs(truth).max():.3f} m"
+    run.parity("lbs_error_m", float(np.abs(mine - truth).max()), TOLERANCE_M, note)
+    run.parity("lbs_numpy_error_m", float(np.abs(peer(betas, pose) - truth).max()), TOLERANCE_M, note)
     run.require_parity()
 
     run.measure_ceilings(threads)
     flop = BATCH * VERTICES * (2 * 3 * (COMPONENTS + pose_features) + 2 * 12 * JOINTS + 2 * 9)
+    work = {f"fp32_flop_per_s_{threads}t": float(flop)}
     timings = run.compare(
-        Contestant("forge_rt", "head_lbs", lambda: fr.head_lbs(basis, betas, pose), items=BATCH, unit="head", threads=threads,
-                   work={f"fp32_flop_per_s_{threads}t": flop}),
-        Contestant("numpy", "batched NumPy, all BLAS threads", lambda: peer(betas, pose), items=BATCH, unit="head", threads=threads,
-                   work={f"fp32_flop_per_s_{threads}t": flop}),
+        Contestant("forge_rt", "head_lbs", lambda: fr.head_lbs(basis, betas, pose), BATCH, "head", threads, work=work),
+        Contestant(
+            "numpy", "batched NumPy, all BLAS threads", lambda: peer(betas, pose), BATCH, "head", threads, work=work
+        ),
         rounds=15,
-    )  # fmt: skip
+    )
     run.check("lbs_vs_numpy", timings.ratio("numpy", "forge_rt"), ">=", VS_NUMPY)

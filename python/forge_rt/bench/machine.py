@@ -69,6 +69,9 @@ def commit() -> dict[str, Any]:
         # a wheel may lie inside somebody else's repository
         if not (root / "cpp" / "include" / "forge_rt" / "version.h").is_file():
             return {}
-        return {"commit": git("rev-parse", "HEAD"), "modified": git("status", "--porcelain", "--untracked-files=no") != ""}
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "modified": git("status", "--porcelain", "--untracked-files=no") != "",
+        }
     except (OSError, subprocess.SubprocessError):
         return {}

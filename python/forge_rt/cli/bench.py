@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forge_rt.cli import EXIT_FAILED
+
 if TYPE_CHECKING:
     from forge_rt.bench import Result
 
@@ -18,7 +20,9 @@ app = typer.Typer()
 def bench(
     name: Annotated[str | None, typer.Argument(help="Benchmark to run.", show_default=False)] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the benchmarks and exit.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result here too.", show_default=False)] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the result here too.", show_default=False)
+    ] = None,
     repeat: Annotated[int, typer.Option(help="Take so many times as many rounds. The problem stays the same.")] = 1,
 ) -> None:
     """Run a benchmark. Exit status 1: a result was wrong or a bar was missed."""
@@ -40,7 +44,7 @@ def bench(
     if json_file is not None:
         json_file.write_text(json.dumps(result.to_dict(), indent=1) + "\n", encoding="utf-8")
     if not result.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _print(result: Result) -> None:
@@ -58,8 +62,10 @@ def _print(result: Result) -> None:
         for column in table.columns[1:]:
             column.justify = "right"
         for r in result.rows:
-            table.add_row(Text(r.name), str(r.threads), f"{r.items} {r.unit}", str(r.n), f"{r.p50_ms:.3f}", f"{r.p90_ms:.3f}",
-                          f"{r.p99_ms:.3f}", f"{r.items_per_s:,.0f}")  # fmt: skip
+            times = (f"{ms:.3f}" for ms in (r.p50_ms, r.p90_ms, r.p99_ms))
+            table.add_row(
+                Text(r.name), str(r.threads), f"{r.items} {r.unit}", str(r.n), *times, f"{r.items_per_s:,.0f}"
+            )
         console.print(table)
     for c in result.checks:
         word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("--", "yellow")}[c.passed]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forge_rt.cli import EXIT_FAILED
+
 if TYPE_CHECKING:
     from forge_rt.diagnostics import Report
 
@@ -26,7 +28,7 @@ def doctor(
     else:
         _print(report)
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _print(report: Report) -> None:

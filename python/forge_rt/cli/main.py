@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from forge_rt.cli import EXIT_ERROR
+
 #: Command -> module that defines `app`, a typer.Typer with that one command. Imported only for the command in use.
 COMMANDS = {
     "bench": "forge_rt.cli.bench",
     "doctor": "forge_rt.cli.doctor",
+    "generate": "forge_rt.cli.generate",
 }
-
-EXIT_FAILED = 1  # the command ran and its answer is "no": a check failed
-EXIT_ERROR = 2  # it could not do its work: wrong input, file or machine
 
 _debug = False
 
@@ -48,7 +48,9 @@ app = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=False, pre
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Engine for synthetic faces: annotated data at the speed of the hardware, real-time analysis, export."""
@@ -57,7 +59,7 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of the console script. Ends with SystemExit: 0 done, 1 a check failed, 2 an error, told in one line."""
+    """The console script. Ends with SystemExit: 0 done, 1 a check failed, 2 an error, told in one line."""
     from forge_rt import ForgeError
 
     global _debug
@@ -73,7 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
         if _debug:
             raise
         what = " ".join(str(error).split()) or "no message"
-        typer.echo(f"forge-rt: unexpected error: {type(error).__name__}: {what} (forge-rt --debug ... shows where; please report it)", err=True)
+        advice = "forge-rt --debug ... shows where; please report it"
+        typer.echo(f"forge-rt: unexpected error: {type(error).__name__}: {what} ({advice})", err=True)
         sys.exit(EXIT_ERROR)
 
 

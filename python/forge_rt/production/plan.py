@@ -21,7 +21,7 @@ class Plan:
     count: int
     seed: int = 0
     size: int = 512  #: pixels, square
-    camera: str | Mapping[str, Any] = "paper"  #: preset, file, or configuration (docs/guides/cameras.md)
+    camera: str | Mapping[str, Any] = "portrait"  #: preset, file, or configuration (docs/guides/cameras.md)
     layout: str = "folders"
     rgb: str = "jpeg"  #: jpeg: quality 95, 4:4:4
     supersample: int = 2  #: coverage samples per axis

@@ -76,7 +76,8 @@ TEST(look_at_is_the_orbit_in_generator_units) {
 
 TEST(label_round_trip) {
   const GeneratorWorld world{2.5, {0.01, -0.025, 0.116}};
-  const Camera camera = orbit_camera({.yaw_deg = -40, .pitch_deg = 20, .roll_deg = 12, .fov_deg = 17, .radius_m = 0.9, .center_offset = {0.03, -0.1}}, {300, 500});
+  const Camera camera = orbit_camera(
+      {.yaw_deg = -40, .pitch_deg = 20, .roll_deg = 12, .fov_deg = 17, .radius_m = 0.9, .center_offset = {0.03, -0.1}}, {300, 500});
   const Camera back = camera_from_label25(label25(camera, world), camera.size, world);
   for (int i = 0; i < 12; ++i) CHECK_NEAR(back.world_to_camera[i], camera.world_to_camera[i], 1e-12);
   CHECK_NEAR(back.fx, camera.fx, 1e-9);

@@ -89,13 +89,13 @@ def _head(data: dict[str, np.ndarray], path: str, report: Report) -> None:
             got = np.asarray(out.barycentrics)[..., : stored.shape[-1]]
             report.close(f"raster/{view}.bary", path, got, stored, tol.BARYCENTRICS, same[..., None])
         grid = np.asarray(fr.interpolate(out.face, out.barycentrics, uv_faces, grid_of_uv))
-        uv_tolerance = tol.UV if data[f"{view}.uv"].dtype == np.float32 else tol.FLOAT16
-        agree = (face == want)[:, None]
-        report.close(f"raster/{view}.uv", path, grid.transpose(0, 3, 1, 2), data[f"{view}.uv"], uv_tolerance, agree)
-
         sampled[view] = np.asarray(fr.sample_texture(texture, grid)).transpose(0, 3, 1, 2)
         visible = (face >= 0)[:, None].astype(np.float32)
-        alpha[view] = fr.fill_enclosed(np.asarray(fr.sample_texture(mask, grid)).transpose(0, 3, 1, 2) * visible)
+        masked = np.asarray(fr.sample_texture(mask, grid)).transpose(0, 3, 1, 2) * visible
+        alpha[view] = fr.fill_enclosed(masked)
+        uv_tolerance = tol.UV if data[f"{view}.uv"].dtype == np.float32 else tol.FLOAT16
+        agree = (face == want)[:, None]
+        report.close(f"raster/{view}.uv", path, grid.transpose(0, 3, 1, 2) * masked, data[f"{view}.uv"], uv_tolerance, agree)
         if view == "front" and "mouth_box" in data:
             pixels = landmarks * np.float32(size[0] / 2) + np.float32(size[0] / 2)
             report.close("raster/mouth_box", path, fr.mouth_box(pixels, size[0]), data["mouth_box"], tol.EXACT)

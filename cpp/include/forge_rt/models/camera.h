@@ -30,7 +30,8 @@ struct Orbit {
   double radius_m = kPublishedRadiusM;        ///< from the origin of the rig to the camera
   std::array<double, 3> origin_m{};           ///< the rig's origin in the head frame: yaw, pitch and radius are about it
   std::array<double, 3> lookat_m{};           ///< the point on the optical axis, relative to the rig's origin
-  std::array<double, 2> center_offset{};      ///< principal point minus image centre in fractions of width and height; > 0: content moves right, down
+  /// Principal point minus image centre in fractions of width and height; > 0: the content moves right, down.
+  std::array<double, 2> center_offset{};
   bool operator==(const Orbit&) const = default;
 };
 
@@ -51,8 +52,8 @@ FORGE_RT_API Camera orbit_camera(const Orbit& orbit, ImageSize size = {});
 
 /// Any pinhole camera. `orbit` is derived about `origin_m`; its lookat is the point of the optical axis nearest to that origin.
 /// The 3x3 part must be a rotation to 1e-3 (published labels are float32).
-FORGE_RT_API Camera camera_from_matrix(ImageSize size, double fx, double fy, double cx, double cy, const std::array<double, 12>& world_to_camera,
-                                       const std::array<double, 3>& origin_m = {});
+FORGE_RT_API Camera camera_from_matrix(ImageSize size, double fx, double fy, double cx, double cy,
+                                       const std::array<double, 12>& world_to_camera, const std::array<double, 3>& origin_m = {});
 
 /// The same pose and principal point with another true horizontal field of view.
 FORGE_RT_API Camera with_fov(const Camera& camera, double fov_deg);
@@ -79,7 +80,8 @@ FORGE_RT_API Camera with_fov_mode(const Camera& camera, FovMode mode);
 // Row-major 4x4 cam2world with OpenCV axes. h turns about y (pi/2 = frontal, larger = towards +x); v is the uniform-area
 // parameter of the polar angle, arccos(1 - 2 v / pi), clamped to [1e-5, pi - 1e-5]. The radius is about the world's origin.
 
-FORGE_RT_API std::array<double, 16> look_at_h_v(double h, double v, const std::array<double, 3>& lookat = {}, double radius = kPublishedRadius);
+FORGE_RT_API std::array<double, 16> look_at_h_v(double h, double v, const std::array<double, 3>& lookat = {},
+                                                double radius = kPublishedRadius);
 
 struct PublishedPose {
   double h_mean = std::numbers::pi / 2, v_mean = std::numbers::pi / 2;

@@ -1,0 +1,822 @@
+"""
+Compiled part of forge_rt. Use the names of the package `forge_rt` instead.
+"""
+from __future__ import annotations
+import collections.abc
+import numpy
+import numpy.typing
+import typing
+import typing_extensions
+__all__: list[str] = ['Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelInfo', 'NotFoundError', 'OutOfMemoryError', 'Random', 'RasterOutput', 'SliderInfo', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'contour_rows', 'cuda_status', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'vertex_normals']
+class ForgeError(Exception):
+    code: typing.ClassVar[str]
+class CancelledError(ForgeError, RuntimeError):
+    code: typing.ClassVar[str]
+class CorruptFileError(ForgeError, ValueError):
+    code: typing.ClassVar[str]
+class DeviceUnavailableError(ForgeError, RuntimeError):
+    code: typing.ClassVar[str]
+class InputOutputError(ForgeError, OSError):
+    code: typing.ClassVar[str]
+class InternalError(ForgeError, RuntimeError):
+    code: typing.ClassVar[str]
+class InvalidArgumentError(ForgeError, ValueError):
+    code: typing.ClassVar[str]
+class NotFoundError(ForgeError, FileNotFoundError):
+    code: typing.ClassVar[str]
+class OutOfMemoryError(ForgeError, MemoryError):
+    code: typing.ClassVar[str]
+class UnsupportedError(ForgeError, NotImplementedError):
+    code: typing.ClassVar[str]
+class Tensor:
+    """
+    A typed, shaped view of CPU or CUDA memory. Speaks DLPack both ways: `np.from_dlpack(t)`, `torch.from_dlpack(t)`.
+    """
+    def __array__(self, dtype: typing.Any = None, copy: typing.Any = None) -> typing.Any:
+        ...
+    def __dlpack__(self, *, stream: typing.Any = None, max_version: typing.Any = None, dl_device: typing.Any = None, copy: typing.Any = None) -> typing_extensions.CapsuleType:
+        ...
+    def __dlpack_device__(self) -> tuple[int, int]:
+        ...
+    def __len__(self) -> int:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def clone(self) -> Tensor:
+        ...
+    def numpy(self) -> typing.Any:
+        """
+        As a NumPy array: a view on the CPU, a copy from a GPU.
+        """
+    def reshape(self, shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> Tensor:
+        ...
+    def to(self, device: str) -> Tensor:
+        """
+        A copy on `device`.
+        """
+    @property
+    def device(self) -> str:
+        ...
+    @property
+    def dtype(self) -> str:
+        """
+        NumPy's name of the element type.
+        """
+    @property
+    def nbytes(self) -> int:
+        ...
+    @property
+    def read_only(self) -> bool:
+        ...
+    @property
+    def shape(self) -> tuple:
+        ...
+    @property
+    def strides(self) -> tuple:
+        """
+        In elements.
+        """
+class Random:
+    """
+    Counter-based random numbers (Philox4x32-10): draws are a pure function of (seed, index, purpose, attempt).
+    """
+    def __init__(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, purpose: str, attempt: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        ...
+    def below(self, n: typing.SupportsInt | typing.SupportsIndex) -> int:
+        """
+        Unbiased integer in [0, n).
+        """
+    def next_u32(self) -> int:
+        ...
+    def normal(self) -> float:
+        """
+        N(0, 1), in double.
+        """
+    def uniform(self, low: typing.SupportsFloat | typing.SupportsIndex = 0.0, high: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> float:
+        """
+        [low, high), 53 bits.
+        """
+    def uniform_f32(self) -> float:
+        """
+        [0, 1), 24 bits.
+        """
+class Camera:
+    """
+    A pinhole camera in the head frame (metres), OpenCV axes, pixels with the top-left pixel's centre at (0.5, 0.5). Immutable.
+    yaw_deg > 0: it stands towards +x, the subject's left; pitch_deg > 0: above; roll_deg > 0: turned clockwise.
+    """
+    __hash__: typing.ClassVar[None] = None
+    @staticmethod
+    def from_dict(values: dict) -> Camera:
+        ...
+    @staticmethod
+    def from_label25(label: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], size: typing.Any = 512, scale: typing.SupportsFloat | typing.SupportsIndex = 2.5, shift: typing.Annotated[numpy.typing.ArrayLike, numpy.float64] = [0.0, 0.0, 0.0]) -> Camera:
+        """
+        The camera of a 25-number label. Yaw, pitch and radius are derived about the generator world's origin.
+        """
+    def __eq__(self, arg0: Camera) -> bool:
+        ...
+    def __getstate__(self) -> dict:
+        ...
+    def __init__(self, size: typing.Any, fx: typing.SupportsFloat | typing.SupportsIndex, fy: typing.SupportsFloat | typing.SupportsIndex, cx: typing.SupportsFloat | typing.SupportsIndex, cy: typing.SupportsFloat | typing.SupportsIndex, world_to_camera: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], origin_m: typing.Annotated[numpy.typing.ArrayLike, numpy.float64] = [0.0, 0.0, 0.0]) -> None:
+        """
+        From intrinsics in pixels and a [3, 4] or [4, 4] world-to-camera matrix in metres; yaw, pitch and radius are derived about `origin_m`.
+        """
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, arg0: dict) -> None:
+        ...
+    def clip_matrix(self, near_m: typing.SupportsFloat | typing.SupportsIndex = 0.01) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        [4, 4] float64 from the head frame to the clip space of rasterize().
+        """
+    def label25(self, scale: typing.SupportsFloat | typing.SupportsIndex = 2.5, shift: typing.Annotated[numpy.typing.ArrayLike, numpy.float64] = [0.0, 0.0, 0.0]) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        [25] float64: row-major cam2world in generator units (world = scale * head + shift), then intrinsics divided by the image size.
+        """
+    def to_dict(self) -> dict:
+        """
+        Plain numbers and lists, as data-set records carry them.
+        """
+    def with_fov(self, fov_deg: typing.SupportsFloat | typing.SupportsIndex) -> Camera:
+        """
+        The same pose with another true horizontal field of view.
+        """
+    def with_fov_mode(self, mode: str) -> Camera:
+        """
+        'exact': this camera. 'compat': the camera SynthForge drew label meshes with (true fov = published / 1.414).
+        """
+    @property
+    def camera_to_world(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        [4, 4] float64, metres
+        """
+    @property
+    def center_offset(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        principal point minus image centre, fractions of (width, height)
+        """
+    @property
+    def cx(self) -> float:
+        """
+        pixels; the image centre is width / 2
+        """
+    @property
+    def cy(self) -> float:
+        """
+        pixels; the image centre is height / 2
+        """
+    @property
+    def fov_deg(self) -> float:
+        """
+        true horizontal field of view
+        """
+    @property
+    def fx(self) -> float:
+        """
+        pixels
+        """
+    @property
+    def fy(self) -> float:
+        """
+        pixels
+        """
+    @property
+    def intrinsics(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        [3, 3] float64, pixels
+        """
+    @property
+    def lookat_m(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        the point on the optical axis, relative to origin_m
+        """
+    @property
+    def origin_m(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        the point that yaw, pitch and radius are about
+        """
+    @property
+    def pitch_deg(self) -> float:
+        ...
+    @property
+    def position_m(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        [3] float64, head frame
+        """
+    @property
+    def radius_m(self) -> float:
+        """
+        distance from origin_m
+        """
+    @property
+    def roll_deg(self) -> float:
+        ...
+    @property
+    def size(self) -> tuple[int, int]:
+        """
+        (height, width) in pixels
+        """
+    @property
+    def world_to_camera(self) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        [3, 4] float64, metres: head frame to OpenCV camera axes
+        """
+    @property
+    def yaw_deg(self) -> float:
+        ...
+class _CameraSampler:
+    def __init__(self, json: str) -> None:
+        ...
+    def sample(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, size: typing.Any = 512, attempt: typing.SupportsInt | typing.SupportsIndex = 0) -> Camera:
+        ...
+    def to_json(self) -> str:
+        ...
+class HeadPosed:
+    """
+    Result of head_lbs; see forge_rt/ops/head_lbs.h.
+    """
+    @property
+    def joints(self) -> Tensor:
+        """
+        [B, J, 3] float32, posed joint positions
+        """
+    @property
+    def rotations(self) -> Tensor:
+        """
+        [B, J, 3, 3] float32, local joint rotations
+        """
+    @property
+    def transforms(self) -> Tensor:
+        """
+        [B, J, 3, 4] float32, rest pose to posed
+        """
+    @property
+    def vertices(self) -> Tensor:
+        """
+        [B, V, 3] float32, metres
+        """
+class HeadBasis:
+    """
+    A head model laid out for evaluation. Immutable.
+    """
+    def __init__(self, v_template: typing.Any, shapedirs: typing.Any, joint_regressor: typing.Any, weights: typing.Any, parents: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], posedirs: typing.Any = None) -> None:
+        ...
+    def to(self, device: str) -> HeadBasis:
+        ...
+    @property
+    def components(self) -> int:
+        ...
+    @property
+    def device(self) -> str:
+        ...
+    @property
+    def joints(self) -> int:
+        ...
+    @property
+    def parents(self) -> list[int]:
+        ...
+    @property
+    def vertices(self) -> int:
+        ...
+class HeadMesh:
+    """
+    A batch of posed heads.
+    """
+    @property
+    def joints(self) -> Tensor:
+        """
+        [B, J, 3] float32
+        """
+    @property
+    def landmarks(self) -> typing.Any:
+        """
+        [B, 68, 3] float32, or None without an embedding
+        """
+    @property
+    def rotations(self) -> Tensor:
+        """
+        [B, J, 3, 3] float32, local joint rotations
+        """
+    @property
+    def vertices(self) -> Tensor:
+        """
+        [B, V, 3] float32, metres, head frame
+        """
+class Head:
+    """
+    Compiled head model; use forge_rt.Head.
+    """
+    def __init__(self, *, v_template: typing.Any, triangles: typing.Any, shapedirs: typing.Any, posedirs: typing.Any, joint_regressor: typing.Any, weights: typing.Any, parents: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], n_shape: typing.SupportsInt | typing.SupportsIndex, n_expression: typing.SupportsInt | typing.SupportsIndex, static_face: typing.Any, static_barycentrics: typing.Any, dynamic_face: typing.Any, dynamic_barycentrics: typing.Any, contour_chain: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], contour_sign: typing.SupportsInt | typing.SupportsIndex, device: str) -> None:
+        ...
+    def evaluate(self, *, shape: typing.Any = None, expression: typing.Any = None, pose: typing.Any = None, translation: typing.Any = None) -> HeadMesh:
+        ...
+    @property
+    def joints(self) -> int:
+        ...
+    @property
+    def n_expression(self) -> int:
+        ...
+    @property
+    def n_shape(self) -> int:
+        ...
+    @property
+    def triangles(self) -> Tensor:
+        ...
+    @property
+    def vertices(self) -> int:
+        ...
+class Bundle:
+    """
+    A model folder whose hashes were checked.
+    """
+    @staticmethod
+    def open(folder: str) -> Bundle:
+        ...
+    def tensors(self, file: str) -> dict[str, Tensor]:
+        ...
+    @property
+    def family(self) -> str:
+        ...
+    @property
+    def hash(self) -> str:
+        """
+        SHA-256 of bundle.json: the model hash of records.
+        """
+    @property
+    def manifest(self) -> typing.Any:
+        ...
+class FaceAppearance:
+    """
+    How one head looks; colours are linear RGB reflectances in 0..1.
+    """
+    def __init__(self) -> None:
+        ...
+    @property
+    def background_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @background_color.setter
+    def background_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def brow_darkness(self) -> float:
+        ...
+    @brow_darkness.setter
+    def brow_darkness(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def cloth_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @cloth_color.setter
+    def cloth_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def freckles(self) -> float:
+        ...
+    @freckles.setter
+    def freckles(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def gloss(self) -> float:
+        ...
+    @gloss.setter
+    def gloss(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def hair_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @hair_color.setter
+    def hair_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def iris_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @iris_color.setter
+    def iris_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def lip_tint(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @lip_tint.setter
+    def lip_tint(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def lip_tint_strength(self) -> float:
+        ...
+    @lip_tint_strength.setter
+    def lip_tint_strength(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def melanin(self) -> float:
+        """
+        0 fair .. 1 dark skin
+        """
+    @melanin.setter
+    def melanin(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def redness(self) -> float:
+        ...
+    @redness.setter
+    def redness(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def texture_seed(self) -> int:
+        ...
+    @texture_seed.setter
+    def texture_seed(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class FaceLight:
+    """
+    Key light and ambient; directions in the head frame, towards the light.
+    """
+    def __init__(self) -> None:
+        ...
+    @property
+    def ambient_strength(self) -> float:
+        ...
+    @ambient_strength.setter
+    def ambient_strength(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def ground_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @ground_color.setter
+    def ground_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def key_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @key_color.setter
+    def key_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def key_pitch_deg(self) -> float:
+        ...
+    @key_pitch_deg.setter
+    def key_pitch_deg(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def key_strength(self) -> float:
+        ...
+    @key_strength.setter
+    def key_strength(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def key_yaw_deg(self) -> float:
+        ...
+    @key_yaw_deg.setter
+    def key_yaw_deg(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def sky_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @sky_color.setter
+    def sky_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+class FaceParameters:
+    """
+    Everything that makes one image of one head, but the camera.
+    """
+    __hash__: typing.ClassVar[None] = None
+    appearance: FaceAppearance
+    light: FaceLight
+    def __eq__(self, arg0: FaceParameters) -> bool:
+        ...
+    @typing.overload
+    def __init__(self) -> None:
+        ...
+    @typing.overload
+    def __init__(self, other: FaceParameters) -> None:
+        """
+        A copy.
+        """
+    @property
+    def expression(self) -> list[float]:
+        ...
+    @expression.setter
+    def expression(self, arg0: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
+        ...
+    @property
+    def jaw(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @jaw.setter
+    def jaw(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def left_eye(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @left_eye.setter
+    def left_eye(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def neck(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        """
+        axis-angle, radians
+        """
+    @neck.setter
+    def neck(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def options(self) -> dict[str, str]:
+        """
+        discrete sets, e.g. {'hair': 'short'}; assign a whole dict
+        """
+    @options.setter
+    def options(self, arg0: collections.abc.Mapping[str, str]) -> None:
+        ...
+    @property
+    def right_eye(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @right_eye.setter
+    def right_eye(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def sliders(self) -> list[float]:
+        ...
+    @sliders.setter
+    def sliders(self, arg0: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
+        ...
+class FaceImages:
+    """
+    A rendered batch with its exact ground truth; see forge_rt/models/forge_head.h.
+    """
+    @property
+    def depth_m(self) -> Tensor:
+        """
+        [B, H, W] float32 camera z, metres, 0 = background
+        """
+    @property
+    def landmarks_camera_m(self) -> Tensor:
+        """
+        [B, 68, 3] float32, camera frame
+        """
+    @property
+    def landmarks_head_m(self) -> Tensor:
+        """
+        [B, 68, 3] float32, head frame
+        """
+    @property
+    def landmarks_px(self) -> Tensor:
+        """
+        [B, 68, 2] float32; centre of the top-left pixel is (0.5, 0.5)
+        """
+    @property
+    def normals(self) -> typing.Any:
+        """
+        [B, H, W, 3] float32 camera frame, or None
+        """
+    @property
+    def rgb(self) -> Tensor:
+        """
+        [B, H, W, 3] uint8, sRGB
+        """
+    @property
+    def segmentation(self) -> Tensor:
+        """
+        [B, H, W] uint8 class ids
+        """
+    @property
+    def soft_labels(self) -> typing.Any:
+        """
+        [B, classes, H, W] float32, or None
+        """
+    @property
+    def visibility(self) -> Tensor:
+        """
+        [B, 68] uint8: 0 outside the frame, 1 hidden, 2 visible
+        """
+class SliderInfo:
+    """
+    One continuous control.
+    """
+    @property
+    def about(self) -> str:
+        ...
+    @property
+    def default(self) -> float:
+        ...
+    @property
+    def maximum(self) -> float:
+        ...
+    @property
+    def minimum(self) -> float:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+    @property
+    def region(self) -> str:
+        ...
+class LabelInfo:
+    """
+    One class of the segmentation.
+    """
+    @property
+    def color(self) -> typing.Annotated[list[int], "FixedSize(3)"]:
+        ...
+    @property
+    def id(self) -> int:
+        ...
+    @property
+    def mirror(self) -> int:
+        """
+        id after a left-right flip
+        """
+    @property
+    def name(self) -> str:
+        ...
+class ForgeHead:
+    """
+    Compiled ForgeHead; use forge_rt.ForgeHead.
+    """
+    @staticmethod
+    def load(folder: str) -> ForgeHead:
+        ...
+    def mesh(self, faces: collections.abc.Sequence[FaceParameters]) -> HeadMesh:
+        ...
+    def neutral(self) -> FaceParameters:
+        ...
+    def render(self, faces: collections.abc.Sequence[FaceParameters], cameras: collections.abc.Sequence[Camera], *, size: typing.Any, supersample: typing.SupportsInt | typing.SupportsIndex = 2, normals: bool = False, soft_labels: bool = False) -> FaceImages:
+        ...
+    def sample(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex) -> FaceParameters:
+        ...
+    @property
+    def expressions(self) -> list[str]:
+        ...
+    @property
+    def hash(self) -> str:
+        ...
+    @property
+    def labels(self) -> list[LabelInfo]:
+        ...
+    @property
+    def options(self) -> dict[str, list[str]]:
+        ...
+    @property
+    def sliders(self) -> list[SliderInfo]:
+        ...
+    @property
+    def triangles(self) -> Tensor:
+        ...
+class RasterOutput:
+    """
+    Result of rasterize; see forge_rt/ops/rasterize.h. Pass it back as `out=` to reuse its memory.
+    """
+    @property
+    def barycentrics(self) -> typing.Any:
+        """
+        [B, H, W, 3] float32
+        """
+    @property
+    def depth(self) -> typing.Any:
+        """
+        [B, H, W] float32, 0 where empty
+        """
+    @property
+    def face(self) -> typing.Any:
+        """
+        [B, H, W] int32, -1 where empty
+        """
+    @property
+    def label(self) -> typing.Any:
+        """
+        [B, H, W] uint8, only with face_labels
+        """
+class Topology:
+    """
+    Which triangles touch a vertex; prepared once per mesh.
+    """
+    def __init__(self, triangles: typing.Any, vertices: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def to(self, device: str) -> Topology:
+        ...
+def _camera_presets() -> list[str]:
+    ...
+def _focal_from_fov(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    ...
+def _focal_from_published_fov(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    ...
+def _fov_from_focal(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    ...
+def _fov_from_published(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: str) -> float:
+    ...
+def _look_at_h_v(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: typing.SupportsFloat | typing.SupportsIndex, arg2: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg3: typing.SupportsFloat | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+    ...
+def _orbit(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: typing.SupportsFloat | typing.SupportsIndex, arg2: typing.SupportsFloat | typing.SupportsIndex, arg3: typing.SupportsFloat | typing.SupportsIndex, arg4: typing.SupportsFloat | typing.SupportsIndex, arg5: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg6: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg7: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg8: typing.Any) -> Camera:
+    ...
+def _philox4x32(counter: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"], key: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"]) -> tuple[int, int, int, int]:
+    ...
+def _project(arg0: typing.Any, arg1: collections.abc.Sequence[Camera]) -> tuple[Tensor, Tensor]:
+    ...
+def _published_fov_from_focal(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    ...
+def _sample_published(arg0: bool, arg1: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg2: typing.SupportsFloat | typing.SupportsIndex, arg3: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg4: Random) -> numpy.typing.NDArray[numpy.float64]:
+    ...
+def _to_clip(arg0: typing.Any, arg1: collections.abc.Sequence[Camera], arg2: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+    ...
+def _unproject(arg0: typing.Any, arg1: typing.Any, arg2: collections.abc.Sequence[Camera]) -> Tensor:
+    ...
+def best_isa() -> str:
+    ...
+def contour_rows(rotations: typing.Any, chain: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], sign: typing.SupportsInt | typing.SupportsIndex) -> list[int]:
+    """
+    Rows 0..78 of the dynamic contour table (spec/next3d §17.3).
+    """
+def cuda_status() -> dict:
+    """
+    What the CUDA side of this build looks like from here; `reason` says why device_count is 0.
+    """
+def fill_enclosed(alpha: typing.Any) -> Tensor:
+    """
+    Mouth filling of spec/next3d §6.4.
+    """
+def from_dlpack(array: typing.Any) -> Tensor:
+    """
+    Takes any array with __dlpack__ (NumPy, torch, CuPy, JAX) as a Tensor. Zero copy.
+    """
+def head_lbs(basis: HeadBasis, betas: typing.Any, pose: typing.Any = None, translation: typing.Any = None) -> HeadPosed:
+    """
+    Linear blend skinning of B heads (spec/next3d §17.2). betas [B, k], pose [B, J, 3] axis-angle radians, translation [B, 3] metres.
+    """
+def interpolate(face: typing.Any, barycentrics: typing.Any, index: typing.Any, attributes: typing.Any) -> Tensor:
+    """
+    Attributes [B or 1, N, C] at the pixels of a rasterized mesh -> [B, H, W, C] float32, 0 where empty. `index` [F, 3] names the rows of each triangle's corners.
+    """
+def isa() -> str:
+    """
+    CPU path in use: 'baseline', 'avx2' or 'avx512'.
+    """
+def isa_reason() -> str:
+    ...
+def label_coverage(labels: typing.Any, factor: typing.SupportsInt | typing.SupportsIndex, classes: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    Soft labels: [B, f H, f W] uint8 -> [B, classes, H, W] float32 shares.
+    """
+def label_majority(labels: typing.Any, factor: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    [B, f H, f W] uint8 -> [B, H, W] uint8, the most frequent class of each pixel.
+    """
+def memory_report() -> list:
+    """
+    Bytes in use and at most, by purpose.
+    """
+def mouth_box(landmarks: typing.Any, size: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    Mouth box of spec/next3d §7.2: [B, 68, 2] pixels -> [B, 4] (row0, row1, col0, col1).
+    """
+def num_threads() -> int:
+    ...
+def op_paths(device: str = 'cpu') -> dict:
+    """
+    Which implementation each op takes now: 'scalar', 'avx2', 'avx512' or 'cuda'.
+    """
+def orthographic_view(points: typing.Any, pitch_yaw_roll_deg: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"], scale: typing.SupportsFloat | typing.SupportsIndex = 5.0, shift: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"] = [0.0, -0.009999999776482582, -0.009999999776482582]) -> Tensor:
+    """
+    Next3D's view transform (spec/next3d §6.1): [B, N, 3] head frame -> (x', y', z').
+    """
+def point_visibility(pixels: typing.Any, depth: typing.Any, depth_map: typing.Any, slack: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+    """
+    COCO's numbers: 0 outside the frame, 1 hidden, 2 visible. [B, L] uint8.
+    """
+def points_on_mesh(vertices: typing.Any, triangles: typing.Any, face: typing.Any, barycentrics: typing.Any) -> Tensor:
+    """
+    Points fixed to triangles: [B, V, 3], [F, 3], [B or 1, L], [B or 1, L, 3] -> [B, L, 3].
+    """
+def project_labels(face: typing.Any, barycentrics: typing.Any, face_labels: typing.Any, uv_triangles: typing.Any = None, uv: typing.Any = None, semantic_uv: typing.Any = None, background: typing.SupportsInt | typing.SupportsIndex = 0) -> Tensor:
+    """
+    Exact class ids [B, H, W] uint8, per triangle or (face label 255) through a semantic UV map [Hm, Wm] uint8, row 0 = v 1.
+    """
+def random_uniform(shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, purpose: str, attempt: typing.SupportsInt | typing.SupportsIndex = 0, device: str = 'cpu') -> Tensor:
+    """
+    float32 uniforms in [0, 1), bit-equal on every device.
+    """
+def rasterize(positions: typing.Any, triangles: typing.Any, size: typing.Any, *, coverage: str = 'watertight', cull: str = 'back', perspective: bool = True, near: typing.SupportsFloat | typing.SupportsIndex = 0.009999999776482582, depth: bool = True, barycentrics: bool = True, face_labels: typing.Any = None, face_part: typing.Any = None, visible_parts: typing.Any = None, out: RasterOutput = None) -> RasterOutput:
+    """
+    Rasterizes positions [B, V, 4] float32 (clip space: x right, y up) with triangles [F, 3] int32. `size` is (height, width) or one number.
+    coverage 'watertight': exact, neighbours neither overlap nor leave holes; 'strict_float': the published rule of spec/next3d §6.2
+    (short image side spans [-1, 1]). The nearest surface wins, equal depth goes to the lower triangle index.
+    """
+def read_safetensors(path: str) -> dict[str, Tensor]:
+    """
+    All tensors of a safetensors file, by name.
+    """
+def sample_texture(texture: typing.Any, grid: typing.Any, *, filter: str = 'bilinear', border: str = 'zero', align_corners: bool = False) -> Tensor:
+    """
+    texture [B or 1, Ht, Wt, C] at grid [B, H, W, 2] in [-1, 1] (x right, y down), as torch's grid_sample. From OBJ UVs: (2u - 1, 1 - 2v).
+    """
+def set_isa(name: str) -> None:
+    """
+    Changes the CPU path of the whole process.
+    """
+def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    Threads of one call, the caller included. Results never depend on it.
+    """
+def vertex_normals(positions: typing.Any, topology: Topology) -> Tensor:
+    """
+    Area-weighted unit normals [B, V, 3].
+    """
+_FRONTAL_FOV_DEG: float = 13.373836931985192
+_SYNTHFORGE_WORLD: dict = {'scale': 2.5, 'shift': (0.0, -0.025, 0.11642135623730951)}
+__version__: str = '0.1.0'

@@ -1,0 +1,22 @@
+/* The C header alone, as strict C99: every initialiser and one call. */
+#include <forge_rt/forge_rt.h>
+#include <string.h>
+
+int main(void) {
+  frt_cuda_info cuda = FRT_CUDA_INFO_INIT;
+  frt_head_info head = FRT_HEAD_INFO_INIT;
+  frt_head_parameters parameters = FRT_HEAD_PARAMETERS_INIT;
+  frt_raster_options raster = FRT_RASTER_OPTIONS_INIT;
+  frt_raster_mesh mesh = FRT_RASTER_MESH_INIT;
+  frt_raster_output output = FRT_RASTER_OUTPUT_INIT;
+  frt_orbit orbit = FRT_ORBIT_INIT;
+  frt_render_options render = FRT_RENDER_OPTIONS_INIT;
+  frt_face_image image = FRT_FACE_IMAGE_INIT;
+  frt_label_info label = FRT_LABEL_INFO_INIT;
+  if (head.struct_size != sizeof head || parameters.struct_size != sizeof parameters || raster.struct_size != sizeof raster ||
+      mesh.struct_size != sizeof mesh || output.struct_size != sizeof output || orbit.struct_size != sizeof orbit ||
+      render.struct_size != sizeof render || image.struct_size != sizeof image || label.struct_size != sizeof label)
+    return 1;
+  if (frt_cuda_query(&cuda) != FRT_OK) return 2;
+  return strcmp(frt_version(), FORGE_RT_VERSION_STRING) != 0;
+}
