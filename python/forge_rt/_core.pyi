@@ -1,3 +1,4 @@
+# mypy: disable-error-code="assignment, override"
 """
 Compiled part of forge_rt. Use the names of the package `forge_rt` instead.
 """
