@@ -144,9 +144,9 @@ std::int64_t Tensor::count() const {
 }
 
 bool Tensor::is_contiguous() const {
+  if (count() == 0) return true;  // NumPy gives empty arrays arbitrary strides
   std::int64_t step = 1;
   for (std::size_t axis = shape_.size(); axis-- > 0;) {
-    if (shape_[axis] == 0) return true;
     if (shape_[axis] != 1 && strides_[axis] != step) return false;
     step *= shape_[axis];
   }

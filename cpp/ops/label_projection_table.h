@@ -24,8 +24,8 @@ using ProjectFn = void (*)(const ProjectArgs&, Stream);
 OpTable<ProjectFn>& project_labels_table();
 
 FORGE_HD int texel_of(float t, int size) {
-  const int i = static_cast<int>(floorf(t * static_cast<float>(size)));
-  return i < 0 ? 0 : (i >= size ? size - 1 : i);
+  const float i = floorf(t * static_cast<float>(size));
+  return i > 0.f ? (i < static_cast<float>(size) ? static_cast<int>(i) : size - 1) : 0;  // clamped in float; NaN reads texel 0
 }
 
 FORGE_HD std::uint8_t project_pixel(const ProjectArgs& a, std::int64_t p) {

@@ -14,7 +14,7 @@ using namespace forge_rt;
 
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
 
 std::vector<Isa> isa_paths() {
   std::vector<Isa> out{Isa::baseline};
@@ -54,7 +54,7 @@ Scene random_scene(std::uint64_t seed, int batch, int vertices, int faces) {
     float x = between(random, -scale, scale) * w, y = between(random, -scale, scale) * w;
     const float z = between(random, 0.1f, 5.f);
     if (kind == 4) x = static_cast<float>(static_cast<int>(random.below(9))) / 4.f - 1.f, y = 0.f, w = 1.f;  // on pixel borders and centres
-    if (kind == 5) (random.below(2) ? x : y) = random.below(2) ? kNan : kInf;
+    if (kind == 5) (random.below(2) ? x : y) = random.below(2) ? kNan : kInfinity;
     positions.insert(positions.end(), {x, y, z, w});
   }
   std::vector<std::int32_t> triangles;
@@ -379,7 +379,7 @@ TEST(invalid_vertices_draw_nothing) {
     RasterizeOptions options;
     options.size = {16, 16};
     options.cull = Cull::none;
-    for (const float bad : {kNan, kInf, -kInf})
+    for (const float bad : {kNan, kInfinity, -kInfinity})
       for (int where = 0; where < 12; ++where)
         for (const Coverage coverage : {Coverage::watertight, Coverage::strict_float}) {
           options.coverage = coverage;
@@ -457,7 +457,7 @@ TEST(wrong_inputs_are_refused) {
     CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.size.height = bad; })), invalid_argument);
     CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.size.width = bad; })), invalid_argument);
   }
-  for (const float bad : {0.f, -1.f, kNan, kInf}) CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.near = bad; })), invalid_argument);
+  for (const float bad : {0.f, -1.f, kNan, kInfinity}) CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.near = bad; })), invalid_argument);
   CHECK_THROWS(rasterize(Tensor::zeros({1, 3, 3}, DType::f32), mesh, options), invalid_argument);
   CHECK_THROWS(rasterize(Tensor::zeros({1, 3, 4}, DType::f64), mesh, options), invalid_argument);
   CHECK_THROWS(rasterize({}, mesh, options), invalid_argument);

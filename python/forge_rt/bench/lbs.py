@@ -21,7 +21,7 @@ from forge_rt.bench.harness import Contestant, Run
 VERTICES, COMPONENTS, JOINTS, BATCH = 5023, 400, 5, 32
 PARENTS = (-1, 0, 1, 1, 1)
 
-#: Bar of the issue.
+#: Bar: how many times faster than the peer.
 VS_NUMPY = 3.0
 #: Largest error of a coordinate, metres. One chain of 436 float32 multiply-adds onto a coordinate of 0.14 m errs by
 #: about sqrt(436) · 2^-24 · 0.14 m = 1.7e-7 m; the largest of half a million coordinates by a few times that.
@@ -121,8 +121,8 @@ def run(run: Run) -> None:
     threads = fr.num_threads()
     pose_features = 9 * (JOINTS - 1)
     run.problem = {
-        "vertices": VERTICES, "components": COMPONENTS, "pose_features": pose_features, "joints": JOINTS, "batch": BATCH,
-        "precision": "float32",
+        "vertices": VERTICES, "components": COMPONENTS, "pose_features": pose_features, "joints": JOINTS,
+        "batch": BATCH, "precision": "float32",
     }  # fmt: skip
 
     truth = NumpyLbs(model, BATCH, np.float64)(betas.astype(np.float64), pose.astype(np.float64))

@@ -35,9 +35,9 @@ RADIUS_M = 1.08  # published camera distance
 FOCAL = 4.2647  # image widths, published
 CLASSES = 19
 
-#: Bars of the issue.
+#: Bars: how many times faster than each peer, and two threads against one.
 VS_CV2, VS_NUMPY, SCALING = 12.0, 250.0, 1.7
-#: Pixels whose centre lies within rounding of an edge: ours snaps vertices to 1/256 pixel, the loop computes in float64.
+#: Pixel centres within rounding of an edge: ours snaps vertices to 1/256 pixel, the loop computes in float64.
 LOOP_DIFFERS = 0.005
 #: The same snapping moves a surface by up to 1/512 pixel (1 micrometre here) sideways, times its slope along the view
 LOOP_DEPTH_M = 2e-5
