@@ -153,6 +153,10 @@ bool Tensor::is_contiguous() const {
   return true;
 }
 
+void Tensor::throw_dtype(DType asked) const {
+  throw Error(ErrorCode::invalid_argument, concat("tensor holds ", dtype_name(dtype_), ", asked for ", dtype_name(asked)));
+}
+
 void* Tensor::mutable_raw() {
   check_argument(!read_only_, "tensor is a read-only view of somebody else's memory; clone() it to write");
   return data_;

@@ -22,12 +22,13 @@ struct Preset {
   const char* json;
 };
 // Written in the language itself. Sizes and pictures of what they frame: docs/guides/cameras.md.
+// clang-format off
 const Preset kPresets[] = {
     // The view that FFHQ generators are trained and conditioned with.
     {"frontal", R"({"yaw_deg": 0, "pitch_deg": 0, "fov_deg": 13.373836931985192, "radius_m": 1.08})"},
     // The default of `forge-rt generate`: a portrait photographer's views, the whole head in the frame.
     {"portrait", R"({"yaw_deg": {"normal": {"mean": 0, "std": 24, "clip": [-60, 60]}}, "pitch_deg": {"normal": {"mean": 3, "std": 9, "clip": [-25, 25]}},
-                     "fov_deg": {"uniform": [12, 26]}, "radius_m": {"frame_m": {"uniform": [0.30, 0.38]}}, "origin_m": [0, 0.0, -0.035]})"},
+                     "fov_deg": {"uniform": [12, 26]}, "radius_m": {"frame_m": {"uniform": [0.30, 0.38]}}, "origin_m": [0, 0, -0.035]})"},
     // As the SynthForge paper states it: azimuth and elevation ±45°, published fov 12..27, radius 2.7 = 1.08 m. The rig's origin
     // is the generator world's origin in the head frame (kSynthForgeWorld), its pivot (0, 0, 0.2) of that world.
     {"paper", R"({"yaw_deg": {"uniform": [-45, 45]}, "pitch_deg": {"uniform": [-45, 45]}, "fov_published_deg": {"uniform": [12, 27]},
@@ -36,15 +37,16 @@ const Preset kPresets[] = {
     // v is an area parameter, sin(pitch) = ±2 · 0.8 / pi, so the elevation only reaches ±30.6°.
     {"synthforge-code", R"({"yaw_deg": {"uniform": [-45.836623610465864, 45.836623610465864]},
                             "pitch_deg": {"area_uniform": [-30.616935903009068, 30.616935903009068]},
-                            "fov_published_deg": {"uniform": [18, 24]}, "radius_m": 1.08, "lookat_m": [0, 0, 0.08], "origin_m": [0, 0.01, -0.0465685424949238]})"},
+                            "fov_published_deg": {"uniform": [18, 24]}, "radius_m": 1.08, "lookat_m": [0, 0, 0.08],
+                            "origin_m": [0, 0.01, -0.0465685424949238]})"},
     // Photographs as people take them. The distance follows the field of view, so that the head keeps 40 to 65 % of the image's
     // height. The origin is the middle of a FLAME-format head, chin to crown and nose to back.
-    {"wild",
-     R"({"yaw_deg": {"normal": {"mean": 0, "std": 30, "clip": [-75, 75]}}, "pitch_deg": {"normal": {"mean": 0, "std": 14, "clip": [-35, 35]}},
+    {"wild", R"({"yaw_deg": {"normal": {"mean": 0, "std": 30, "clip": [-75, 75]}}, "pitch_deg": {"normal": {"mean": 0, "std": 14, "clip": [-35, 35]}},
                  "roll_deg": {"normal": {"mean": 0, "std": 10, "clip": [-30, 30]}}, "fov_deg": {"uniform": [15, 60]},
                  "radius_m": {"frame_m": {"uniform": [0.36, 0.6]}}, "origin_m": [0, 0.015, -0.035],
                  "center_offset": [{"normal": {"mean": 0, "std": 0.05, "clip": [-0.12, 0.12]}}, {"normal": {"mean": 0, "std": 0.05, "clip": [-0.12, 0.12]}}]})"},
 };
+// clang-format on
 
 // ---- fields ----------------------------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,8 @@ struct Scene {
   const float* vertices;  // [V, 3]
   const float* normals;   // [V, 3]
   const raster::ClipVertex* clip;  // [V], NDC does not depend on the supersampling
+  std::vector<raster::ScreenVertex> screen;  // [V] at the supersampled resolution
+  std::vector<std::uint8_t> safe;            // [V] screen is valid
   std::uint64_t visible_parts;
   Vec3 eye;
   Vec3 key;
@@ -117,6 +119,12 @@ ShadowMap draw_shadow(const ForgeHead::Impl& model, const float* vertices, std::
 
 // Barycentrics of triangle `id` at supersampled position (row, column) of an image `factor` times the output.
 void sample_weights(const Scene& scene, const std::int32_t* id, int row, int column, int factor, float w[3]) {
+  raster::Edges e;
+  if (scene.safe[id[0]] && scene.safe[id[1]] && scene.safe[id[2]] &&
+      raster::setup_edges(scene.screen[id[0]], scene.screen[id[1]], scene.screen[id[2]], false, e)) {
+    raster::edge_barycentrics(e, true, row, column, w);
+    return;
+  }
   raster::RasterizeArgs args{};
   args.height = scene.options.size.height * factor;
   args.width = scene.options.size.width * factor;
@@ -326,9 +334,14 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     const std::array<double, 3> eye = cameras[b].position_m();
     const float* v = posed.vertices.data<float>() + b * vertices * 3;
     const Vec3 key = shade::direction(faces[b].light.key_yaw_deg, faces[b].light.key_pitch_deg);
-    const Scene scene{*impl_, faces[b], cameras[b], options, v, normals.data<float>() + b * vertices * 3,
-                      reinterpret_cast<const raster::ClipVertex*>(clip.data<float>()) + b * vertices, masks[b],
-                      Vec3(static_cast<float>(eye[0]), static_cast<float>(eye[1]), static_cast<float>(eye[2])), key, draw_shadow(*impl_, v, masks[b], key)};
+    Scene scene{*impl_, faces[b], cameras[b], options, v, normals.data<float>() + b * vertices * 3,
+                reinterpret_cast<const raster::ClipVertex*>(clip.data<float>()) + b * vertices, std::vector<raster::ScreenVertex>(vertices),
+                std::vector<std::uint8_t>(vertices), masks[b], Vec3(static_cast<float>(eye[0]), static_cast<float>(eye[1]), static_cast<float>(eye[2])),
+                key, draw_shadow(*impl_, v, masks[b], key)};
+    for (std::int64_t i = 0; i < vertices; ++i) {
+      scene.safe[i] = raster::is_safe(scene.clip[i], true, kNear);
+      if (scene.safe[i]) scene.screen[i] = raster::to_screen(scene.clip[i], true, 0.5f * static_cast<float>(width * factor), 0.5f * static_cast<float>(height * factor));
+    }
     RasterMesh own = mesh;
     own.visible_parts = Tensor::from(std::vector<std::uint64_t>{masks[b]}, {1});
     const RasterOutput covered = rasterize(clip.slice(b, b + 1), own, coverage);

@@ -141,36 +141,50 @@ inline Vec3 direction(float yaw_deg, float pitch_deg) {
   return {std::sin(yaw) * std::cos(pitch), std::sin(pitch), std::cos(yaw) * std::cos(pitch)};
 }
 
+inline float pow5(float v) { return v * v * v * v * v; }
+
 inline Vec3 lit(const Surface& s, const Fragment& f, const FaceLight& light, Vec3 key_direction) {
   const float facing = dot(f.normal, key_direction);
   const auto wrapped = [&](float w) { return std::max((facing + w) / (1.f + w), 0.f); };
   const Vec3 key = Vec3(light.key_color) * light.key_strength * f.shadow;
   const Vec3 diffuse = key * Vec3(wrapped(s.wrap.x), wrapped(s.wrap.y), wrapped(s.wrap.z));
   // Occluded light is redder on skin: what reaches a crease has bounced off skin.
-  const Vec3 open(std::pow(f.occlusion, 0.9f), std::pow(f.occlusion, 1.15f), std::pow(f.occlusion, 1.25f));
+  const float occlusion = std::log2(f.occlusion);
+  const Vec3 open(std::exp2(0.9f * occlusion), std::exp2(1.15f * occlusion), std::exp2(1.25f * occlusion));
   const Vec3 ambient = mix(Vec3(light.ground_color), Vec3(light.sky_color), 0.5f + 0.5f * f.normal.y) * (light.ambient_strength * 0.62f) * open;
   Vec3 color = s.albedo * (diffuse + ambient);
   if (s.gloss > 0.f) {
     const Vec3 half = normalized(key_direction + f.to_eye);
     const float lobe = std::pow(std::max(dot(f.normal, half), 0.f), s.sharpness);
-    const float grazing = std::pow(1.f - std::max(dot(f.to_eye, half), 0.f), 5.f);
+    const float grazing = pow5(1.f - std::max(dot(f.to_eye, half), 0.f));
     const float fresnel = 0.035f + 0.965f * grazing;
     const float energy = (s.sharpness + 2.f) / 8.f;
     color = color + key * (s.gloss * fresnel * energy * lobe * std::max(facing, 0.f));
     // Rim of sky light on smooth surfaces.
-    const float rim = std::pow(1.f - std::max(dot(f.normal, f.to_eye), 0.f), 5.f);
+    const float rim = pow5(1.f - std::max(dot(f.normal, f.to_eye), 0.f));
     color = color + Vec3(light.sky_color) * (light.ambient_strength * 0.20f * s.gloss * rim * f.occlusion);
   }
   return color;
 }
 
 /// Film-like shoulder, then the sRGB curve, to 0..255.
-inline std::uint8_t encode(float linear) {
-  const float x = std::max(linear, 0.f);
+inline std::uint8_t tone(float x) {
   const float film = (x * (2.51f * x + 0.03f)) / (x * (2.43f * x + 0.59f) + 0.14f);  // Narkowicz's fit of the ACES curve
   const float c = std::min(film, 1.f);
   const float s = c <= 0.0031308f ? 12.92f * c : 1.055f * std::pow(c, 1.f / 2.4f) - 0.055f;
   return static_cast<std::uint8_t>(s * 255.f + 0.5f);
+}
+
+/// `tone` by table; steps of 1/4096 are below a third of a grey level everywhere.
+inline std::uint8_t encode(float linear) {
+  constexpr int kSteps = 4096, kTop = 8;
+  static const auto table = [] {
+    std::array<std::uint8_t, kSteps * kTop> t{};
+    for (int i = 0; i < kSteps * kTop; ++i) t[i] = tone((static_cast<float>(i) + 0.5f) / kSteps);
+    return t;
+  }();
+  const float i = linear * kSteps;
+  return table[i > 0.f ? (i < static_cast<float>(kSteps * kTop) ? static_cast<int>(i) : kSteps * kTop - 1) : 0];
 }
 
 }  // namespace forge_rt::shade

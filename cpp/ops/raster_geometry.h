@@ -235,6 +235,17 @@ FORGE_HD bool is_drawn(const RasterizeArgs& args, std::int64_t image, std::int64
   return (args.visible_parts[image] >> args.face_part[face]) & 1u;
 }
 
+// Barycentrics from the edge values of a covered pixel: in [0, 1] and perspective-correct.
+FORGE_HD void edge_barycentrics(const Edges& e, bool perspective, int row, int column, float out[3]) {
+  float q[3];
+  for (int k = 0; k < 3; ++k) {
+    q[k] = static_cast<float>(edge_at(e, k, pixel_centre(column), pixel_centre(row)));
+    if (perspective) q[k] = q[k] * -e.key[k];
+  }
+  const float sum = (q[0] + q[1]) + q[2];
+  for (int k = 0; k < 3; ++k) out[e.slot[k]] = q[k] / sum;
+}
+
 // Barycentrics of watertight pixel (row, column) of triangle v[0..2].
 FORGE_HD void watertight_barycentrics(const RasterizeArgs& args, const ClipVertex v[3], int row, int column, float out[3]) {
   const float half_width = 0.5f * static_cast<float>(args.width), half_height = 0.5f * static_cast<float>(args.height);
@@ -243,13 +254,7 @@ FORGE_HD void watertight_barycentrics(const RasterizeArgs& args, const ClipVerte
   Edges e;
   if (safe && setup_edges(to_screen(v[0], args.perspective, half_width, half_height), to_screen(v[1], args.perspective, half_width, half_height),
                           to_screen(v[2], args.perspective, half_width, half_height), false, e)) {
-    float q[3];
-    for (int k = 0; k < 3; ++k) {
-      q[k] = static_cast<float>(edge_at(e, k, pixel_centre(column), pixel_centre(row)));
-      if (args.perspective) q[k] = q[k] * -e.key[k];
-    }
-    const float sum = (q[0] + q[1]) + q[2];
-    for (int k = 0; k < 3; ++k) out[e.slot[k]] = q[k] / sum;
+    edge_barycentrics(e, args.perspective, row, column, out);
     return;
   }
   ClipVertex flat[3] = {v[0], v[1], v[2]};

@@ -13,7 +13,7 @@ FLIP = np.array([-1.0, 1.0, 1.0], np.float32)
 MIN_AREA_MM2 = 1e-3
 MIN_MOVE_MM = 0.5
 MAX_FOLDS = 12
-MAX_LID_GAP_MM = 0.6
+MAX_LID_OVERLAP_MM = 4.0
 MIN_CLEARANCE_MM = -0.05
 
 
@@ -70,7 +70,7 @@ def orientation(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result
 
 
 def eyes_close(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
-    """At blink 1 the lid margins meet and every lid vertex stays outside the eyeball, also half way."""
+    """At blink 1 the upper lid covers the lower margin and every lid vertex stays outside the eyeball, also half way."""
     names = [e["name"] for e in bundle["expressions"]]
     n_shape = bundle["n_shape"]
     column = n_shape + names.index("blink_left")
@@ -82,12 +82,13 @@ def eyes_close(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
     points = landmark_positions(vertices + closing, arrays["faces"], arrays["landmark_static_face"],
                                 arrays["landmark_static_bary"])  # fmt: skip
     left = points[25:31]  # 42 .. 47
-    gap = 1000.0 * max(np.abs(left[1, 1] - left[5, 1]), np.abs(left[2, 1] - left[4, 1]))
-    moved = np.linalg.norm(closing, axis=1) > 5e-4
-    lids = (vertices[moved] + t * closing[moved] for t in (0.0, 0.5, 1.0))
+    gap = 1000.0 * max(left[1, 1] - left[5, 1], left[2, 1] - left[4, 1])  # negative: the upper lid covers the lower one
+    outside = np.linalg.norm(vertices - joint, axis=1) > radius  # the last lid ring ends inside on purpose
+    moved = (np.linalg.norm(closing, axis=1) > 5e-4) & outside
+    lids = (vertices[moved] + t * closing[moved] for t in (0.0, 0.25, 0.5, 0.75, 1.0))
     clearance = 1000.0 * (min(np.linalg.norm(lid - joint, axis=1).min() for lid in lids) - radius)
-    passed = gap < MAX_LID_GAP_MM and clearance > MIN_CLEARANCE_MM
-    return "eyes close", passed, f"lid gap {gap:.2f} mm, smallest clearance {clearance:.2f} mm"
+    passed = -MAX_LID_OVERLAP_MM < gap < 0.0 and clearance > MIN_CLEARANCE_MM
+    return "eyes close", passed, f"lid gap {gap:.2f} mm (negative: overlap), smallest clearance {clearance:.2f} mm"
 
 
 def landmark_order(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:

@@ -1,7 +1,7 @@
 """Feature curves: eyelids and lips as families of closed curves that the mesh follows ring by ring.
 
 Curve parameter `angle`: 0 = lateral corner of the +x side, counter-clockwise, upper half 0..pi.
-Ring parameter: eyes 0 = lid margin, 1 = orbit, < 0 = lid edge towards the eyeball;
+Ring parameter: eyes 0 = lid margin, 1 = orbit, < 0 = lid edge towards the eyeball, < -0.4 = inside the eyeball;
 lips 0 = contact line, 1 = vermilion border, > 1 = skin around the mouth.
 """
 
@@ -15,10 +15,17 @@ from .parameters import Array, Parameters
 from .sculpture import Sculpture
 
 ORBIT_WIDTH, ORBIT_UP, ORBIT_DOWN = 0.245, 0.150, 0.165
-INNER_CORNER, OUTER_CORNER = 0.13, 0.06
-# per inner ring: clearance from the eyeball, and how far it may lie behind the surrounding skin
-LID_LAYERS = ((0, 0.009, 0.055), (1, 0.014, 0.022))
+INNER_CORNER, OUTER_CORNER = 0.23, 0.08
+# Lid rings over the eyeball: clearance, how far they may lie behind the surrounding skin, and how much further at the corners,
+# where the edge goes down to the eyeball as caruncle and outer canthus.
+EDGE_CLEARANCE, EDGE_DEPTH, CORNER_DEPTH = 0.009, 0.045, 0.30
+MARGIN_CLEARANCE, MARGIN_DEPTH = 0.015, 0.022
+SKIN_CLEARANCE = 0.018
+HIDDEN_RING, HIDDEN_DEPTH = -0.4, 0.035  # the last ring ends inside the eyeball: no gap from any side
+# A full blink draws the upper lid over the lower one, so that it closes wider eyes, too.
+OVERLAP, OVERLAP_LIFT = 0.026, 0.012
 LIP_STATIONS = (0.0, 0.10, 0.25, 0.42, 0.60, 0.80, 1.0, 1.14, 1.4)
+LIP_OVERLAP = 0.006
 UPPER_ROLL = (-0.30, 0.45, 0.95, 1.10, 0.98, 0.66, 0.32, 0.10, 0.0)
 LOWER_ROLL = (-0.30, 0.55, 1.00, 1.10, 0.92, 0.52, 0.12, -0.05, 0.0)
 
@@ -46,12 +53,12 @@ def _signed_power(x: Array, exponent: float) -> Array:
 
 
 def eyelid_curve(p: Parameters, ring: float, angle: Array, blink: float = 0.0, wide: float = 0.0) -> Array:
-    """[n, 2] (x, y) of one lid curve relative to the eye centre. blink 1: the upper lid meets the lower one."""
+    """[n, 2] (x, y) of one lid curve relative to the eye centre. blink 1: the upper lid covers the lower one's margin."""
     c, s = np.cos(angle), np.sin(angle)
     is_upper = s >= 0.0
-    upper = p["eye.up"] * np.abs(s) ** 0.9 * (1.0 - p["eye.skew"] * c) * (1.0 + 0.35 * wide)
-    lower = -p["eye.low"] * np.abs(s) ** 0.95 * (1.0 + 0.20 * c)
-    meeting = 0.75 * lower
+    upper = p["eye.up"] * np.abs(s) ** 1.05 * (1.0 - p["eye.skew"] * c) * (1.0 + 0.35 * wide)
+    lower = -p["eye.low"] * np.abs(s) ** 1.05 * (1.0 + 0.16 * c)
+    meeting = 0.75 * lower - np.where(is_upper, OVERLAP * np.abs(s) ** 0.9, 0.0)
     x = p["eye.a"] * _signed_power(c, 0.92)
     y = np.where(is_upper, upper, lower) * (1.0 - blink) + meeting * blink
     outward = min(max(ring, 0.0), 1.0)
@@ -75,7 +82,8 @@ def lip_curve(p: Parameters, ring: float, angle: Array) -> Array:
     bow = p["mouth.bow"] * (peaks - dip) * max(1.0 - beyond, 0.0)
     height_up = p["mouth.up"] * np.abs(s) ** 1.35 * (1.0 + bow)
     height_low = p["mouth.low"] * np.abs(s) ** 1.3
-    line = 0.010 * np.cos(x / half_width * np.pi) * np.abs(s) ** 0.5 - 0.004
+    line = 0.006 * np.cos(x / half_width * np.pi) * np.abs(s) ** 0.5 - 0.004
+    line = line - LIP_OVERLAP * np.sign(s) * np.abs(s) ** 0.5 * (1.0 - on_lip) ** 2  # closed lips leave no slit
     line = line + p["mouth.corner"] * np.abs(x / half_width) ** 2.5 * np.exp(-beyond)
     above = height_up * on_lip + 0.09 * beyond * np.abs(s) ** 0.8
     below = height_low * on_lip + 0.115 * beyond * np.abs(s) ** 0.8
@@ -117,12 +125,34 @@ def eye_rings(p: Parameters, sculpture: Sculpture, plan: RingPlan, blink: float 
     points[..., 1] -= 1.3 * hood
     points[..., 2] -= 0.006 * np.exp(-(((ring - 0.34) / 0.07) ** 2)) * lower
 
-    for index, clearance, thickness in LID_LAYERS:
-        offset = points[index, :, :2] - centre[:2]
-        radius = p["eye.r"] + clearance
-        on_ball = centre[2] + np.sqrt(np.maximum(radius**2 - (offset**2).sum(-1), 0.25 * radius**2))
-        points[index, :, 2] = np.maximum(on_ball, points[index, :, 2] - thickness)
+    _lay_on_eyeball(points, p, plan, blink)
     return points
+
+
+def _lay_on_eyeball(points: Array, p: Parameters, plan: RingPlan, blink: float) -> None:
+    """Keeps the lid rings [rings, n, 3] outside the eyeball and leads the innermost ring into it."""
+    centre, cosine, sine = p.vector("eye"), np.cos(plan.eye_angles), np.sin(plan.eye_angles)
+    corner = np.abs(cosine) ** 6
+    lift = blink * OVERLAP_LIFT * np.clip(sine, 0.0, 1.0) ** 0.5
+
+    def on_ball(row: Array, clearance: Array | float) -> Array:
+        radius = p["eye.r"] + clearance
+        offset = row[:, :2] - centre[:2]
+        return centre[2] + np.sqrt(np.maximum(radius**2 - (offset**2).sum(-1), 0.09 * radius**2))
+
+    for row, ring in zip(points, plan.eye_rings, strict=True):
+        if ring < HIDDEN_RING:
+            continue
+        if ring < 0.0:
+            row[:, 2] = np.maximum(on_ball(row, EDGE_CLEARANCE + lift), row[:, 2] - EDGE_DEPTH - CORNER_DEPTH * corner)
+        elif ring == 0.0:
+            row[:, 2] = np.maximum(on_ball(row, MARGIN_CLEARANCE + lift), row[:, 2] - MARGIN_DEPTH)
+        elif ring < 0.7:
+            floor = on_ball(row, SKIN_CLEARANCE + lift * (1.0 - ring))
+            inside = ((row[:, :2] - centre[:2]) ** 2).sum(-1) < 0.8 * p["eye.r"] ** 2
+            row[:, 2] = np.where(inside, np.maximum(floor, row[:, 2]), row[:, 2])
+    points[0, :, :2] = points[1, :, :2]
+    points[0, :, 2] = on_ball(points[0], 0.0) - HIDDEN_DEPTH
 
 
 def mouth_rings(p: Parameters, sculpture: Sculpture, plan: RingPlan) -> Array:

@@ -6,10 +6,10 @@ import numpy as np
 
 from .parameters import Array, load_table
 
-NOSE_HEIGHTS = (-0.50, -0.46, -0.40, -0.28, -0.14, 0.04)
-NOSE_HALF_WIDTHS = (0.07, 0.140, 0.160, 0.115, 0.080, 0.055)
-BROW_START, BROW_LENGTH, BROW_HEIGHT = 0.085, 0.385, 0.212
-BROW_ARCH, BROW_DROP, BROW_HALF_WIDTH = 0.045, 0.03, 0.031
+NOSE_HEIGHTS = (-0.48, -0.44, -0.38, -0.26, -0.14, 0.04)
+NOSE_HALF_WIDTHS = (0.08, 0.150, 0.168, 0.120, 0.080, 0.055)
+BROW_START, BROW_LENGTH, BROW_HEIGHT = 0.095, 0.385, 0.198
+BROW_ARCH, BROW_DROP, BROW_HALF_WIDTH = 0.050, 0.04, 0.043
 
 
 def label_ids() -> dict[str, int]:
@@ -26,7 +26,7 @@ def brow_coordinates(q: Array) -> tuple[Array, Array]:
     """Position [N, 3] -> (along: 0 at the nose .. 1 at the temple, across: -1 .. 1 inside the brow)."""
     along = (np.abs(q[:, 0]) - BROW_START) / BROW_LENGTH
     inside = np.clip(along, 0.0, 1.0)
-    half_width = BROW_HALF_WIDTH * (1.05 - 0.75 * inside**1.6)
+    half_width = BROW_HALF_WIDTH * (1.0 - 0.74 * inside**1.8)
     return along, (q[:, 1] - brow_line(along)) / half_width
 
 

@@ -14,7 +14,7 @@ from .template import BAG_RINGS
 ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
 CORNER_SHARE = 0.36  # how far the mouth corners follow the jaw
 JAW_DIFFUSION = 40
-LID_FOLLOW = 0.8  # share of a blink per unit sine of looking down
+LID_FOLLOW = 0.62  # share of a blink per unit sine of looking down
 
 
 def skin_average(head: Head) -> sp.csr_matrix:

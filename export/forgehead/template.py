@@ -34,7 +34,7 @@ class Detail:
     rings: RingPlan = field(
         default_factory=lambda: RingPlan(
             eye_count=30,
-            eye_rings=(-0.25, 0.0, 0.08, 0.20, 0.32, 0.45, 0.68, 1.0),
+            eye_rings=(-0.5, -0.25, 0.0, 0.08, 0.20, 0.32, 0.45, 0.68, 1.0),
             lip_count=40,
             lip_rings=(0.0, 0.10, 0.27, 0.50, 0.77, 1.0, 1.15, 1.55, 2.3),
         )
@@ -47,7 +47,7 @@ class Detail:
 
 COARSE = Detail(
     skin_edge=1.7,
-    rings=RingPlan(20, (-0.25, 0.0, 0.12, 0.30, 0.42, 0.66, 1.0), 28, (0.0, 0.12, 0.30, 0.62, 1.0, 1.2, 1.7, 2.4)),
+    rings=RingPlan(20, (-0.5, -0.25, 0.0, 0.12, 0.30, 0.42, 0.66, 1.0), 28, (0.0, 0.12, 0.30, 0.62, 1.0, 1.2, 1.7, 2.4)),
     neck_count=24,
     candidates=12_000,
     relax_rounds=4,

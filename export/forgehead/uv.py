@@ -18,11 +18,11 @@ from .regions import label_ids, skin_labels
 from .template import BAG_RINGS, INNER_POINT, NECK_AXIS
 
 FACE_POINT = np.array([0.0, -0.22, 1.0])
-COMPRESSION = 0.6
+COMPRESSION = 0.3
 LIP_OPENING = 0.035
 LID_EDGE_SHARE = 0.90
-SEMANTIC_SIZE = 1024
-MARGIN = 6.0
+SEMANTIC_SIZE = 768
+MARGIN = 5.0
 
 
 def _stereographic(directions: Array) -> Array:
@@ -57,10 +57,13 @@ def skin_uv(head: Head) -> Array:
     for ring in range(len(BAG_RINGS)):
         disc[skin.bag_ring(ring)] = centre + (disc[skin.mouth_ring(0)] - centre) * (0.8 - 0.2 * ring)
     disc[skin.bag_start] = centre
-    for left in (True, False):  # the lid edge lies behind its margin: give it its own strip of texels
-        margin = disc[skin.eye_ring(1, left)]
+    for left in (True, False):  # the lid edge lies behind its margin: give it its own strips of texels
+        outer = skin.plan.eye_rings.index(0.0)
+        margin = disc[skin.eye_ring(outer, left)]
         middle = margin.mean(0)
-        disc[skin.eye_ring(0, left)] = middle + LID_EDGE_SHARE * (margin - middle)
+        for ring in range(outer):
+            share = 1.0 - (1.0 - LID_EDGE_SHARE) * (outer - ring)
+            disc[skin.eye_ring(ring, left)] = middle + share * (margin - middle)
     chart = load_table("parts")["skin_chart"]
     used = np.concatenate([np.arange(skin.bag_start), skin.free])
     disc = disc / np.linalg.norm(disc[used], axis=1).max()

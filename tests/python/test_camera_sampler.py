@@ -176,7 +176,7 @@ def test_random_takes_half_ranges():
 
 
 def test_presets_are_listed():
-    assert camera.presets() == ["frontal", "paper", "synthforge-code", "wild"]
+    assert camera.presets() == ["frontal", "portrait", "paper", "synthforge-code", "wild"]
     assert camera.CameraSampler("frontal").sample(0, 0) == camera.orbit()
 
 
@@ -203,7 +203,13 @@ def test_paper_ranges():
 
 @pytest.mark.parametrize(
     ("preset", "height", "inside"),  # the figures of docs/guides/cameras.md
-    [("frontal", 0.88, 1.0), ("paper", 0.93, 0.88), ("synthforge-code", 0.83, 0.98), ("wild", 0.49, 1.0)],
+    [
+        ("frontal", 0.88, 1.0),
+        ("portrait", 0.68, 1.0),
+        ("paper", 0.93, 0.88),
+        ("synthforge-code", 0.83, 0.98),
+        ("wild", 0.49, 1.0),
+    ],
 )
 def test_presets_frame_a_head(preset, height, inside):
     pixels, _ = camera.project(head_points(2000), camera.CameraSampler(preset).sample_many(1, range(500)))
@@ -302,7 +308,7 @@ BAD_CONFIGS = [
     ("wlid", 'camera.preset: there is no preset "wlid"; did you mean "wild"?'),
     (
         {"preset": "sunset"},
-        'camera.preset: there is no preset "sunset"; valid names: frontal, paper, synthforge-code, wild',
+        'camera.preset: there is no preset "sunset"; valid names: frontal, portrait, paper, synthforge-code, wild',
     ),
     ({"preset": 3}, "camera.preset must be a name, got 3; one of: frontal"),
     ({"yaw_deg": "20"}, 'camera.yaw_deg must be a number, got "20"; remove the quotes'),
@@ -313,7 +319,10 @@ BAD_CONFIGS = [
         {"yaw_deg": {}},
         "camera.yaw_deg must be a distribution, got {}; one of: uniform, area_uniform, normal, choice, grid",
     ),
-    ({"yaw_deg": {"uniformly": [1, 2]}}, 'camera.yaw_deg.uniformly is not a known distribution; did you mean "uniform"?'),
+    (
+        {"yaw_deg": {"uniformly": [1, 2]}},
+        'camera.yaw_deg.uniformly is not a known distribution; did you mean "uniform"?',
+    ),
     (
         {"yaw_deg": {"uniform": [1, 2], "grid": [1, 2, 3]}},
         'camera.yaw_deg must be one distribution, got "uniform" and "grid"; remove',

@@ -72,12 +72,12 @@ class FORGE_RT_API Tensor {
   /// Typed pointer; throws when T is not the dtype.
   template <class T>
   const T* data() const {
-    check_argument(dtype_of<T>() == dtype_, "tensor holds ", dtype_name(dtype_), ", asked for ", dtype_name(dtype_of<T>()));
+    if (dtype_of<T>() != dtype_) throw_dtype(dtype_of<T>());
     return static_cast<const T*>(data_);
   }
   template <class T>
   T* mutable_data() {
-    check_argument(dtype_of<T>() == dtype_, "tensor holds ", dtype_name(dtype_), ", asked for ", dtype_name(dtype_of<T>()));
+    if (dtype_of<T>() != dtype_) throw_dtype(dtype_of<T>());
     return static_cast<T*>(mutable_raw());
   }
 
@@ -97,6 +97,8 @@ class FORGE_RT_API Tensor {
   std::string str() const;                            ///< "float32 [2, 3] on cpu"
 
  private:
+  [[noreturn]] void throw_dtype(DType asked) const;
+
   std::shared_ptr<Storage> storage_;
   void* data_ = nullptr;
   Shape shape_, strides_;

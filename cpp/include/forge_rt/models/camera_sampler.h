@@ -70,7 +70,7 @@ struct FORGE_RT_API CameraConfig {
   std::string to_json() const;
   /// An object of the config language, or a string that names a preset. Validates. Unknown keys are errors.
   static CameraConfig from_json(std::string_view text);
-  /// "frontal", "paper", "synthforge-code" or "wild".
+  /// "frontal", "portrait", "paper", "synthforge-code" or "wild".
   static CameraConfig preset(std::string_view name);
   static std::vector<std::string> preset_names();
   bool operator==(const CameraConfig&) const = default;
