@@ -5,5 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-out/demo}
 tools/setup.sh cpu
-if [ "$out" = out/demo ]; then mkdir -p out && echo '*' >out/.gitignore; fi
+if [ "$out" = out/demo ]; then  # ours to replace: generate writes into new or empty folders only
+  mkdir -p out && echo '*' >out/.gitignore
+  rm -rf out/demo
+fi
 .venv/bin/forge-rt generate --out "$out" --count "${2:-8}"

@@ -37,7 +37,7 @@ else
   step "ruff" ruff check --quiet .
   step "ruff format" ruff format --quiet --check .
 fi
-step "mypy" mypy
+step "mypy" mypy ${LINT_PYTHON:+--python-executable "$LINT_PYTHON"}  # LINT_PYTHON: an interpreter that has the dependencies
 mapfile -t all < <(sources '*' | grep -v -E '^(cpp/third_party|tests/golden)/|\.(png|jpg|svg|npz|npy|pkl|safetensors)$')
 step "codespell" codespell "${all[@]}"
 

@@ -53,6 +53,12 @@ inline Int gather(const std::int32_t* base, Int index) { return _mm512_i32gather
 inline Float gather(const float* base, Int index, Mask m) { return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, index, base, 4); }
 inline Int gather(const std::int32_t* base, Int index, Mask m) { return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), m, index, base, 4); }
 
+inline Int gather_bytes(const std::uint8_t* base, Int index, Mask m) {  // reads 4 bytes a lane: pad the table by 3
+  return _mm512_and_epi32(_mm512_mask_i32gather_epi32(_mm512_setzero_si512(), m, index, base, 1), _mm512_set1_epi32(0xFF));
+}
+inline void store_bytes(std::uint8_t* p, Int v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v)); }
+inline Mask invert(Mask m) { return static_cast<Mask>(~m); }
+
 constexpr int kDoubleLanes = 8;
 using Double = __m512d;
 inline Double set(double v) { return _mm512_set1_pd(v); }
@@ -114,6 +120,15 @@ inline Float gather(const float* base, Int index, Mask m) {
 inline Int gather(const std::int32_t* base, Int index, Mask m) {
   return _mm256_mask_i32gather_epi32(_mm256_setzero_si256(), base, index, m, 4);
 }
+
+inline Int gather_bytes(const std::uint8_t* base, Int index, Mask m) {
+  return _mm256_and_si256(_mm256_mask_i32gather_epi32(_mm256_setzero_si256(), reinterpret_cast<const int*>(base), index, m, 1), _mm256_set1_epi32(0xFF));
+}
+inline void store_bytes(std::uint8_t* p, Int v) {
+  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+}
+inline Mask invert(Mask m) { return _mm256_xor_si256(m, _mm256_set1_epi32(-1)); }
 
 constexpr int kDoubleLanes = 4;
 using Double = __m256d;

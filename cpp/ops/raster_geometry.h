@@ -104,40 +104,49 @@ FORGE_HD PixelBox pixel_box(const ScreenVertex& a, const ScreenVertex& b, const 
 }
 FORGE_HD std::int32_t pixel_centre(int pixel) { return pixel * kSubpixel + kSubpixel / 2; }
 
-// ---- clipping (Sutherland-Hodgman): near plane, then the four sides of the guard band ----
+// ---- clipping (Sutherland-Hodgman): near plane, then the four sides of the guard band; in double, so that vertices may be anywhere ----
 
-FORGE_HD float plane_distance(const ClipVertex& v, int plane, float near) {
+struct ClipVertexDouble {
+  double x, y, z, w;
+};
+
+FORGE_HD double plane_distance(const ClipVertexDouble& v, int plane, double near) {
+  constexpr double guard = kGuardBand;
   switch (plane) {
     case 0: return v.w - near;
-    case 1: return kGuardBand * v.w + v.x;
-    case 2: return kGuardBand * v.w - v.x;
-    case 3: return kGuardBand * v.w + v.y;
-    default: return kGuardBand * v.w - v.y;
+    case 1: return guard * v.w + v.x;
+    case 2: return guard * v.w - v.x;
+    case 3: return guard * v.w + v.y;
+    default: return guard * v.w - v.y;
   }
 }
 
 // Cuts `polygon` (in/out, `count` vertices) and returns the new count. The cut point of an edge is always computed from its inner
 // end, so that two triangles that share the edge get the same point.
 FORGE_HD int clip_polygon(ClipVertex* polygon, int count, bool perspective, float near) {
+  ClipVertexDouble corner[kMaxPolygon];
+  for (int i = 0; i < count; ++i) corner[i] = {polygon[i].x, polygon[i].y, polygon[i].z, polygon[i].w};
   for (int plane = perspective ? 0 : 1; plane < 5 && count >= 3; ++plane) {
-    ClipVertex cut[kMaxPolygon];
+    ClipVertexDouble cut[kMaxPolygon];
     int kept = 0;
     for (int i = 0; i < count; ++i) {
-      const ClipVertex &a = polygon[i], &b = polygon[(i + 1) % count];
-      const float da = plane_distance(a, plane, near), db = plane_distance(b, plane, near);
-      if (da >= 0.f && kept < kMaxPolygon) cut[kept++] = a;
-      if ((da >= 0.f) != (db >= 0.f) && kept < kMaxPolygon) {
-        const ClipVertex &in = da >= 0.f ? a : b, &out = da >= 0.f ? b : a;
-        const float di = da >= 0.f ? da : db, dout = da >= 0.f ? db : da;
-        const float t = di / (di - dout);
-        ClipVertex v{in.x + t * (out.x - in.x), in.y + t * (out.y - in.y), in.z + t * (out.z - in.z), in.w + t * (out.w - in.w)};
+      const ClipVertexDouble &a = corner[i], &b = corner[(i + 1) % count];
+      const double da = plane_distance(a, plane, near), db = plane_distance(b, plane, near);
+      if (da >= 0.0 && kept < kMaxPolygon) cut[kept++] = a;
+      if ((da >= 0.0) != (db >= 0.0) && kept < kMaxPolygon) {
+        const ClipVertexDouble &in = da >= 0.0 ? a : b, &out = da >= 0.0 ? b : a;
+        const double di = da >= 0.0 ? da : db, dout = da >= 0.0 ? db : da;
+        const double t = di / (di - dout);
+        ClipVertexDouble v{in.x + t * (out.x - in.x), in.y + t * (out.y - in.y), in.z + t * (out.z - in.z), in.w + t * (out.w - in.w)};
         if (plane == 0) v.w = near;  // exactly on the plane
         cut[kept++] = v;
       }
     }
     count = kept;
-    for (int i = 0; i < count; ++i) polygon[i] = cut[i];
+    for (int i = 0; i < count; ++i) corner[i] = cut[i];
   }
+  for (int i = 0; i < count; ++i)
+    polygon[i] = {static_cast<float>(corner[i].x), static_cast<float>(corner[i].y), static_cast<float>(corner[i].z), static_cast<float>(corner[i].w)};
   return count;
 }
 

@@ -1,6 +1,8 @@
 // rasterize: check inputs, allocate output, dispatch to the device.
 #include "forge_rt/ops/rasterize.h"
 
+#include <algorithm>
+
 #include "rasterize_table.h"
 
 namespace forge_rt {
@@ -24,11 +26,12 @@ void reuse_or_allocate(Tensor& tensor, Shape shape, DType dtype, Device device, 
 void check_indices(const Tensor& triangles, std::int64_t vertices) {
   if (!triangles.device().is_cpu()) return;  // on a GPU the mesh's loader checked them; reading back here would synchronise
   const std::int32_t* index = triangles.data<std::int32_t>();
+  const std::int64_t count = triangles.count();
   const auto limit = static_cast<std::uint32_t>(vertices);
-  bool good = true;
-  for (std::int64_t i = 0; i < triangles.count(); ++i) good &= static_cast<std::uint32_t>(index[i]) < limit;
-  if (good) return;
-  for (std::int64_t i = 0; i < triangles.count(); ++i)
+  std::uint32_t largest = 0;  // a negative index is large as an unsigned number
+  for (std::int64_t i = 0; i < count; ++i) largest = std::max(largest, static_cast<std::uint32_t>(index[i]));
+  if (count == 0 || largest < limit) return;
+  for (std::int64_t i = 0; i < count; ++i)
     check_argument(static_cast<std::uint32_t>(index[i]) < limit, "triangles[", i / 3, "] names vertex ", index[i], ", but positions has ",
                    vertices, " vertices");
 }

@@ -18,6 +18,12 @@ using namespace FORGE_RT_SIMD_NAMESPACE;
 
 constexpr int kSmallBox = 64;  // pixels: up to here edge functions fit int32
 
+// A projected vertex in one 16-byte load.
+struct Projected {
+  ScreenVertex screen;
+  std::int32_t safe;
+};
+
 struct Band {
   const RasterizeArgs* args;
   std::int64_t image;
@@ -25,10 +31,12 @@ struct Band {
   int pitch;                    // of the scratch rows
   float* key;                   // [rows, pitch]
   std::int32_t* face;           // [rows, pitch]
-  const ScreenVertex* screen;   // [V], watertight
+  const Projected* projected;   // [V], watertight
   const StrictVertex* strict;   // [V], strict
-  const std::uint8_t* safe;     // [V]
+  const std::uint8_t* safe;     // [V], strict
   const float* strict_x;        // [W + padding], strict pixel centres by column
+  const std::uint8_t* labels;   // [F + 3] padded copy of face_labels, or null
+  PixelBox touched;             // pixels that any triangle can reach; the rest of the band is empty
 };
 
 // ---- watertight ----
@@ -99,6 +107,7 @@ void draw_large(const Band& band, const Edges& e, const PixelBox& box, std::int3
 }
 
 void draw_watertight(const Band& band, const ScreenVertex& a, const ScreenVertex& b, const ScreenVertex& c, std::int32_t id) {
+  if (band.args->cull_back && static_cast<std::int64_t>(b.x - a.x) * (c.y - a.y) - static_cast<std::int64_t>(c.x - a.x) * (b.y - a.y) >= 0) return;
   const PixelBox box = pixel_box(a, b, c, band.args->width, band.row_begin, band.row_end);
   if (box.x0 >= box.x1 || box.y0 >= box.y1) return;
   Edges e;
@@ -196,105 +205,164 @@ void draw_clipped(const Band& band, const ClipVertex v[3], std::int32_t id) {
 void draw_all(const Band& band) {
   const RasterizeArgs& args = *band.args;
   const ClipVertex* positions = args.positions + band.image * args.vertices;
+  const bool all_drawn = args.visible_parts == nullptr;
   for (std::int64_t f = 0; f < args.faces; ++f) {
-    if (!is_drawn(args, band.image, f)) continue;
+    if (!all_drawn && !is_drawn(args, band.image, f)) continue;
     const std::int32_t* id = args.triangles + 3 * f;
-    if (band.safe[id[0]] & band.safe[id[1]] & band.safe[id[2]]) {
-      if (args.strict) {
+    if (args.strict) {
+      if (band.safe[id[0]] & band.safe[id[1]] & band.safe[id[2]]) {
         const StrictVertex v[3] = {band.strict[id[0]], band.strict[id[1]], band.strict[id[2]]};
         draw_strict(band, v, static_cast<std::int32_t>(f));
-      } else {
-        draw_watertight(band, band.screen[id[0]], band.screen[id[1]], band.screen[id[2]], static_cast<std::int32_t>(f));
+        continue;
       }
     } else {
-      const ClipVertex v[3] = {positions[id[0]], positions[id[1]], positions[id[2]]};
-      draw_clipped(band, v, static_cast<std::int32_t>(f));
+      const Projected &a = band.projected[id[0]], &b = band.projected[id[1]], &c = band.projected[id[2]];
+      if (a.safe & b.safe & c.safe) {
+        draw_watertight(band, a.screen, b.screen, c.screen, static_cast<std::int32_t>(f));
+        continue;
+      }
     }
+    const ClipVertex v[3] = {positions[id[0]], positions[id[1]], positions[id[2]]};
+    draw_clipped(band, v, static_cast<std::int32_t>(f));
   }
 }
 
-void resolve(const Band& band) {
+// Writes the outputs of one row: constants left and right of what was touched, the scratch row in between.
+void resolve_row(const Band& band, int row) {
+  const RasterizeArgs& args = *band.args;
+  const std::int64_t offset = (band.image * args.height + row) * args.width;
+  const bool inside = row >= band.touched.y0 && row < band.touched.y1;
+  const int x0 = inside ? band.touched.x0 : args.width, x1 = inside ? band.touched.x1 : args.width;
+  const auto clear = [&](int from, int to) {
+    if (from >= to) return;
+    std::fill(args.face + offset + from, args.face + offset + to, -1);
+    if (args.depth != nullptr) std::fill(args.depth + offset + from, args.depth + offset + to, 0.f);
+    if (args.label != nullptr) std::fill(args.label + offset + from, args.label + offset + to, std::uint8_t{0});
+    if (args.barycentrics != nullptr) std::fill(args.barycentrics + 3 * (offset + from), args.barycentrics + 3 * (offset + to), 0.f);
+  };
+  clear(0, x0);
+  clear(x1, args.width);
+  if (!inside) return;
+
+  const float* key = band.key + static_cast<std::ptrdiff_t>(row - band.row_begin) * band.pitch;
+  const std::int32_t* face = band.face + static_cast<std::ptrdiff_t>(row - band.row_begin) * band.pitch;
+  const bool undo = args.perspective && !args.strict;  // the key is -1 / w
+  int x = x0;
+  for (; x + kLanes <= x1; x += kLanes) {
+    const Int ids = load(face + x);
+    const Mask empty = negative(ids);
+    store(args.face + offset + x, ids);
+    if (args.depth != nullptr) {
+      const Float k = load(key + x);
+      store(args.depth + offset + x, select(empty, zero_float(), undo ? div(set(-1.f), k) : k));
+    }
+    if (args.label != nullptr) store_bytes(args.label + offset + x, gather_bytes(band.labels, ids, invert(empty)));
+  }
+  for (; x < x1; ++x) {
+    args.face[offset + x] = face[x];
+    if (args.depth != nullptr) args.depth[offset + x] = face[x] < 0 ? 0.f : (undo ? -1.f / key[x] : key[x]);
+    if (args.label != nullptr) args.label[offset + x] = face[x] < 0 ? std::uint8_t{0} : args.face_labels[face[x]];
+  }
+  if (args.barycentrics == nullptr) return;
+  const ClipVertex* positions = args.positions + band.image * args.vertices;
+  for (x = x0; x < x1; ++x) {
+    float b[3] = {0.f, 0.f, 0.f};
+    if (face[x] >= 0) {
+      const std::int32_t* id = args.triangles + 3 * std::int64_t{face[x]};
+      const ClipVertex v[3] = {positions[id[0]], positions[id[1]], positions[id[2]]};
+      Edges e;
+      if (args.strict) {
+        strict_barycentrics(args, v, row, x, b);
+      } else if (band.projected[id[0]].safe & band.projected[id[1]].safe & band.projected[id[2]].safe &&
+                 setup_edges(band.projected[id[0]].screen, band.projected[id[1]].screen, band.projected[id[2]].screen, false, e)) {
+        edge_barycentrics(e, args.perspective, row, x, b);
+      } else {
+        watertight_barycentrics(args, v, row, x, b);
+      }
+    }
+    std::copy(b, b + 3, args.barycentrics + 3 * (offset + x));
+  }
+}
+
+// Projects the vertices of the band's image and finds which pixels they can reach.
+void project_watertight(Band& band, Scratch& scratch) {
   const RasterizeArgs& args = *band.args;
   const ClipVertex* positions = args.positions + band.image * args.vertices;
-  const bool invert = args.perspective && !args.strict;
-  const Float minus_one = set(-1.f), zero = zero_float();
-  for (int row = band.row_begin; row < band.row_end; ++row) {
-    const float* key = band.key + static_cast<std::ptrdiff_t>(row - band.row_begin) * band.pitch;
-    const std::int32_t* face = band.face + static_cast<std::ptrdiff_t>(row - band.row_begin) * band.pitch;
-    const std::int64_t offset = (band.image * args.height + row) * args.width;
-    std::copy(face, face + args.width, args.face + offset);
-    if (args.depth != nullptr) {
-      int x = 0;
-      for (; x + kLanes <= args.width; x += kLanes) {
-        const Float k = load(key + x);
-        const Mask empty = negative(load(face + x));
-        store(args.depth + offset + x, select(empty, zero, invert ? div(minus_one, k) : k));
-      }
-      for (; x < args.width; ++x) args.depth[offset + x] = face[x] < 0 ? 0.f : (invert ? -1.f / key[x] : key[x]);
-    }
-    if (args.label != nullptr)
-      for (int x = 0; x < args.width; ++x) args.label[offset + x] = face[x] < 0 ? std::uint8_t{0} : args.face_labels[face[x]];
-    if (args.barycentrics == nullptr) continue;
-    for (int x = 0; x < args.width; ++x) {
-      float b[3] = {0.f, 0.f, 0.f};
-      if (face[x] >= 0) {
-        const std::int32_t* id = args.triangles + 3 * std::int64_t{face[x]};
-        const ClipVertex v[3] = {positions[id[0]], positions[id[1]], positions[id[2]]};
-        if (args.strict) strict_barycentrics(args, v, row, x, b);
-        else watertight_barycentrics(args, v, row, x, b);
-      }
-      std::copy(b, b + 3, args.barycentrics + 3 * (offset + x));
-    }
+  const float half_width = 0.5f * static_cast<float>(args.width), half_height = 0.5f * static_cast<float>(args.height);
+  auto* projected = scratch.take<Projected>(static_cast<std::size_t>(args.vertices));
+  std::int32_t low_x = std::numeric_limits<std::int32_t>::max(), low_y = low_x, high_x = std::numeric_limits<std::int32_t>::min(), high_y = high_x;
+  bool all_safe = true;
+  for (std::int64_t i = 0; i < args.vertices; ++i) {
+    const bool safe = is_safe(positions[i], args.perspective, args.near);
+    all_safe = all_safe && safe;
+    projected[i] = safe ? Projected{to_screen(positions[i], args.perspective, half_width, half_height), 1} : Projected{};
+    if (!safe) continue;
+    const ScreenVertex& v = projected[i].screen;
+    low_x = imin(low_x, v.x);
+    low_y = imin(low_y, v.y);
+    high_x = imax(high_x, v.x);
+    high_y = imax(high_y, v.y);
   }
+  band.projected = projected;
+  if (!all_safe || args.vertices == 0) return;  // a clipped triangle may reach any pixel
+  const ScreenVertex low{low_x, low_y, 0.f}, high{high_x, high_y, 0.f};
+  band.touched = pixel_box(low, high, high, args.width, band.row_begin, band.row_end);
+  if (band.touched.x0 >= band.touched.x1 || band.touched.y0 >= band.touched.y1) band.touched = {0, band.row_begin, 0, band.row_begin};
+}
+
+void project_strict(Band& band, Scratch& scratch) {
+  const RasterizeArgs& args = *band.args;
+  const ClipVertex* positions = args.positions + band.image * args.vertices;
+  auto* safe = scratch.take<std::uint8_t>(static_cast<std::size_t>(args.vertices));
+  auto* strict = scratch.take<StrictVertex>(static_cast<std::size_t>(args.vertices));
+  for (std::int64_t i = 0; i < args.vertices; ++i) {
+    safe[i] = is_finite(positions[i], args.perspective) && (!args.perspective || positions[i].w >= args.near);
+    strict[i] = safe[i] ? to_strict(positions[i], args.perspective) : StrictVertex{};
+  }
+  auto* centres = scratch.take<float>(static_cast<std::size_t>(args.width) + kLanes);
+  for (int x = 0; x < args.width; ++x) centres[x] = strict_pixel_centre(args.width - 1 - x, args.width, args.height);
+  std::fill_n(centres + args.width, kLanes, 0.f);
+  band.safe = safe;
+  band.strict = strict;
+  band.strict_x = centres;
+}
+
+void draw_band(Band& band) {
+  const RasterizeArgs& args = *band.args;
+  Scratch scratch;
+  band.touched = {0, band.row_begin, args.width, band.row_end};
+  if (args.strict) project_strict(band, scratch);
+  else project_watertight(band, scratch);
+  if (args.label != nullptr) {
+    auto* labels = scratch.take<std::uint8_t>(static_cast<std::size_t>(args.faces) + 3);
+    std::copy_n(args.face_labels, args.faces, labels);
+    band.labels = labels;
+  }
+
+  const std::size_t pixels = static_cast<std::size_t>(band.row_end - band.row_begin) * band.pitch;
+  band.key = scratch.take<float>(pixels);
+  band.face = scratch.take<std::int32_t>(pixels);
+  for (int row = band.touched.y0; row < band.touched.y1; ++row) {
+    const std::ptrdiff_t start = static_cast<std::ptrdiff_t>(row - band.row_begin) * band.pitch;
+    std::fill(band.key + start + band.touched.x0, band.key + start + band.touched.x1 + kLanes, std::numeric_limits<float>::infinity());
+    std::fill(band.face + start + band.touched.x0, band.face + start + band.touched.x1 + kLanes, -1);
+  }
+  draw_all(band);
+  for (int row = band.row_begin; row < band.row_end; ++row) resolve_row(band, row);
 }
 
 void rasterize_simd(const RasterizeArgs& args, void*) {
   const int threads = num_threads();
   const int bands = static_cast<int>(std::min<std::int64_t>(args.height, args.batch >= threads ? 1 : (threads + args.batch - 1) / args.batch));
   const int rows = (args.height + bands - 1) / bands;
-  const int pitch = (args.width + 2 * kLanes - 1) / kLanes * kLanes;
   parallel_for(args.batch * bands, [&](std::int64_t task) {
     Band band{};
     band.args = &args;
     band.image = task / bands;
     band.row_begin = static_cast<int>(task % bands) * rows;
     band.row_end = std::min(args.height, band.row_begin + rows);
-    band.pitch = pitch;
-    if (band.row_begin >= band.row_end) return;
-
-    Scratch scratch;
-    const std::size_t pixels = static_cast<std::size_t>(band.row_end - band.row_begin) * pitch;
-    const std::size_t vertices = static_cast<std::size_t>(args.vertices);
-    band.key = scratch.take<float>(pixels);
-    band.face = scratch.take<std::int32_t>(pixels);
-    std::fill_n(band.key, pixels, std::numeric_limits<float>::infinity());
-    std::fill_n(band.face, pixels, -1);
-
-    auto* safe = scratch.take<std::uint8_t>(vertices);
-    const ClipVertex* positions = args.positions + band.image * args.vertices;
-    if (args.strict) {
-      auto* strict = scratch.take<StrictVertex>(vertices);
-      for (std::size_t i = 0; i < vertices; ++i) {
-        safe[i] = is_finite(positions[i], args.perspective) && (!args.perspective || positions[i].w >= args.near);
-        strict[i] = safe[i] ? to_strict(positions[i], args.perspective) : StrictVertex{};
-      }
-      auto* centres = scratch.take<float>(static_cast<std::size_t>(args.width) + kLanes);
-      for (int x = 0; x < args.width; ++x) centres[x] = strict_pixel_centre(args.width - 1 - x, args.width, args.height);
-      std::fill_n(centres + args.width, kLanes, 0.f);
-      band.strict = strict;
-      band.strict_x = centres;
-    } else {
-      const float half_width = 0.5f * static_cast<float>(args.width), half_height = 0.5f * static_cast<float>(args.height);
-      auto* screen = scratch.take<ScreenVertex>(vertices);
-      for (std::size_t i = 0; i < vertices; ++i) {
-        safe[i] = is_safe(positions[i], args.perspective, args.near);
-        screen[i] = safe[i] ? to_screen(positions[i], args.perspective, half_width, half_height) : ScreenVertex{};
-      }
-      band.screen = screen;
-    }
-    band.safe = safe;
-    draw_all(band);
-    resolve(band);
+    band.pitch = (args.width + 2 * kLanes - 1) / kLanes * kLanes;
+    if (band.row_begin < band.row_end) draw_band(band);
   });
 }
 

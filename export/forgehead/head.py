@@ -9,9 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import parts
-from .accessories import Accessory, attachment, glasses, hair, shoulders
+from .accessories import Accessory, attachment, glasses, shoulders
 from .carry import Projector, mirrored
 from .grids import Index, outward
+from .hair import build_hair
 from .parameters import Array, Parameters, base_parameters, load_table
 from .sculpture import Sculpture
 from .template import FLIP, Detail, build_skin
@@ -73,8 +74,9 @@ class Head:
             "cloth": shoulders(4 * round(24 * scale / 4)),
             "glasses_round": glasses(base, lids[:, 2].max(), ear[np.argmax(ear[:, 1])], 4 * round(16 * scale / 4)),
         }
-        for style in load_table("hair")["styles"]:
-            made[f"hair_{style['name']}"] = hair(style, sculpture, base, scale)
+        hair = build_hair(sculpture, base, scale)
+        self._hair_styles = hair.styles
+        made["hair"] = Accessory(hair.vertices, np.empty((0, 3), int), hair.mirror, hair.uv)
         reach = {"cloth": CLOTH_REACH, "glasses_round": GLASSES_REACH}
         self._attachments = {
             name: attachment(item.vertices, self.skin.rest, reach.get(name, HAIR_REACH)) for name, item in made.items()
@@ -117,10 +119,22 @@ class Head:
         self._append("tongue", faces, parts.tongue_mirror(plan) + self.count, len(vertices), bent)
 
     def _add_accessory(self, name: str, accessory: Accessory) -> None:
+        if name == "hair":
+            self._add_hair(accessory)
+            return
         faces = accessory.faces
         if not name.startswith("glasses"):
             faces = outward(accessory.vertices, faces, accessory.vertices.mean(0))
         self._append(name, faces, accessory.mirror + self.count, len(accessory.vertices), accessory.uv)
+
+    def _add_hair(self, pool: Accessory) -> None:
+        """One block of vertices; each style is a part with its own faces over them."""
+        self.blocks["hair"] = Block(self.count, len(pool.vertices), pool.uv)
+        for style, faces in self._hair_styles.items():
+            self._faces.append(faces + self.count)
+            self._face_part.append(np.full(len(faces), self.part_names.index(f"hair_{style}")))
+        self._mirror.append(pool.mirror + self.count)
+        self.count += len(pool.vertices)
 
     def _mirror_triangulation(self) -> None:
         """Quads are split the same way on both sides: the -x half repeats the +x half."""

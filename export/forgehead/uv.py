@@ -18,10 +18,10 @@ from .regions import label_ids, skin_labels
 from .template import BAG_RINGS, INNER_POINT, NECK_AXIS
 
 FACE_POINT = np.array([0.0, -0.22, 1.0])
-COMPRESSION = 0.3
+COMPRESSION_RADIUS, COMPRESSION_POWER = 0.8, 1.4  # the face lies within 0.5, the ears near 1, the neck beyond 5
 LIP_OPENING = 0.035
 LID_EDGE_SHARE = 0.90
-SEMANTIC_SIZE = 768
+SEMANTIC_SIZE = 704
 MARGIN = 5.0
 
 
@@ -50,7 +50,7 @@ def skin_uv(head: Head) -> Array:
     middle = FACE_POINT - INNER_POINT
     plane -= _stereographic((middle / np.linalg.norm(middle))[None])
     radius = np.linalg.norm(plane, axis=1, keepdims=True)
-    disc = plane / (radius + COMPRESSION)
+    disc = plane / (1.0 + (radius / COMPRESSION_RADIUS) ** COMPRESSION_POWER) ** (1.0 / COMPRESSION_POWER)
     disc[:, 1] *= -1.0  # forward from the crown is down the face
 
     centre = disc[skin.mouth_ring(0)].mean(0)
@@ -75,6 +75,7 @@ def atlas(head: Head) -> tuple[Array, np.ndarray]:
     uv = np.empty((head.count, 2))
     uv[: head.skin.count] = skin_uv(head)
     rows = {row["name"]: row for row in head.part_rows}
+    rows["hair"] = next(row for row in head.part_rows if row["name"].startswith("hair"))  # styles share one chart
     for name, block in head.blocks.items():
         u, v, half_width, half_height = rows[name]["chart"]
         uv[block.ids] = [u, v] + block.uv * [half_width, half_height]

@@ -28,10 +28,7 @@ py::object from_tensor(const Tensor& tensor);
 py::capsule to_dlpack(const Tensor& tensor, py::object max_version, py::object dl_device, py::object copy);
 Tensor from_dlpack(py::handle object);
 
-inline ImageSize to_image_size(const py::object& size) {
-  if (py::isinstance<py::int_>(size)) return {size.cast<int>(), size.cast<int>()};
-  const auto pair = size.cast<std::pair<int, int>>();
-  return {pair.first, pair.second};
-}
+/// One whole number (square) or (height, width). Throws invalid_argument for anything else.
+ImageSize to_image_size(const py::object& size);
 
 }  // namespace forge_rt::python

@@ -164,9 +164,44 @@ Tensor to_tensor(py::handle object) {
 Tensor to_tensor(py::handle object, DType dtype) {
   if (py::isinstance<Tensor>(object)) return object.cast<Tensor>();
   const py::module_ numpy = py::module_::import("numpy");
-  if (py::isinstance(object, numpy.attr("ndarray")) || !py::hasattr(object, "__dlpack__"))
-    return from_dlpack(numpy.attr("ascontiguousarray")(object, dtype_name(dtype)));
-  return from_dlpack(object);
+  if (!py::isinstance(object, numpy.attr("ndarray")) && py::hasattr(object, "__dlpack__")) return from_dlpack(object);
+  const py::object source = numpy.attr("asarray")(object);
+  const py::object wanted = numpy.attr("dtype")(dtype_name(dtype));
+  const auto same_kind = numpy.attr("can_cast")(source.attr("dtype"), wanted, "same_kind").cast<bool>();
+  const bool to_integer = dtype != DType::f32 && dtype != DType::f64 && dtype != DType::f16;
+  if (source.attr("dtype").attr("kind").cast<std::string>().find_first_not_of("biuf") != std::string::npos)
+    throw Error(ErrorCode::invalid_argument, concat("expected numbers, got an array of ", py::str(source.attr("dtype")).cast<std::string>()));
+  const py::object converted = numpy.attr("ascontiguousarray")(source, wanted);
+  // Whole numbers must survive: no wrapping, no dropped fractions.
+  if (to_integer && !numpy.attr("can_cast")(source.attr("dtype"), wanted, "safe").cast<bool>())
+    check_argument(numpy.attr("array_equal")(converted, source).cast<bool>(), "the array holds values that do not fit ", dtype_name(dtype),
+                   same_kind ? " (too large or negative)" : " (fractions, or too large)");
+  // ascontiguousarray turns a 0-d array into [1]; ops want the rank that was given.
+  return from_dlpack(converted.attr("reshape")(source.attr("shape")));
+}
+
+ImageSize to_image_size(const py::object& size) {
+  const auto describe = [&] { return py::repr(size).cast<std::string>(); };
+  const auto axis = [&](const py::handle& value) {
+    const py::object whole = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));  // int, NumPy integers; not floats
+    if (!whole) {
+      PyErr_Clear();
+      throw Error(ErrorCode::invalid_argument, concat("size must be one whole number or (height, width), got ", describe()));
+    }
+    int overflow = 0;
+    const long long n = PyLong_AsLongLongAndOverflow(whole.ptr(), &overflow);
+    check_argument(overflow == 0 && n >= 1 && n <= (1 << 20), "size must be 1..8192 pixels on each axis, got ", describe());
+    return static_cast<int>(n);
+  };
+  if (PyIndex_Check(size.ptr())) {
+    const int n = axis(size);
+    return {n, n};
+  }
+  if (py::isinstance<py::sequence>(size) && !py::isinstance<py::str>(size) && py::len(size) == 2) {
+    const py::sequence pair = py::reinterpret_borrow<py::sequence>(size);
+    return {axis(pair[0]), axis(pair[1])};
+  }
+  throw Error(ErrorCode::invalid_argument, concat("size must be one whole number or (height, width), got ", describe()));
 }
 
 Tensor to_optional_tensor(py::handle object, DType dtype) { return object.is_none() ? Tensor{} : to_tensor(object, dtype); }

@@ -115,6 +115,8 @@ TEST(tensor_awkward_shapes) {
   CHECK_THROWS(Tensor::empty({2, -1}, DType::f32), invalid_argument);
   const std::int64_t huge = std::int64_t{1} << 40;
   CHECK_THROWS(Tensor::empty({huge, huge}, DType::u8), invalid_argument);
+  CHECK_THROWS(Tensor::empty({0, huge, huge}, DType::u8), invalid_argument);  // its strides would not fit
+  CHECK_THROWS(Tensor::borrow(nullptr, {huge, huge, 2}, DType::u8), invalid_argument);
   CHECK_THROWS(Tensor::empty({huge, 1 << 15}, DType::f64), out_of_memory);
 }
 
@@ -471,6 +473,7 @@ TEST(safetensors_refuses_corrupt_files) {
   CHECK_THROWS(parse(entry(R"({"dtype":"F32","shape":[4.0],"data_offsets":[0,16]})")), corrupt_file);
   CHECK_THROWS(parse(entry(R"({"dtype":"F32","shape":[5],"data_offsets":[0,16]})")), corrupt_file);
   CHECK_THROWS(parse(entry(R"({"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,16]})")), corrupt_file);
+  CHECK_THROWS(parse(entry(R"({"dtype":"F32","shape":[0,549755813888,549755813888],"data_offsets":[0,0]})", 0)), corrupt_file);
   CHECK_THROWS(parse(entry(R"({"dtype":"F32","shape":[4],"data_offsets":[16,0]})")), corrupt_file);
   CHECK_THROWS(parse(entry(R"({"dtype":"F32","shape":[4],"data_offsets":[8,24]})")), corrupt_file);
   CHECK_THROWS(parse(entry(R"({"dtype":"F32","shape":[4],"data_offsets":[-16,0]})")), corrupt_file);

@@ -56,7 +56,6 @@ build example_c "$root/examples/c"
 build example_cpp "$root/examples/cpp"
 ./example_cpp/draw_face "$head" cpp.ppm
 for image in c.ppm c_labels.pgm cpp.ppm; do test "$(stat -c %s "$image")" -gt 65536; done
-if [ -f "$root/examples/python/first_face.py" ]; then
-  "$python" "$root/examples/python/first_face.py" out
-fi
+"$python" "$root/examples/python/first_face.py" out
+for image in face labels smile; do test -s "out/$image.png"; done
 echo "install check: all passed"

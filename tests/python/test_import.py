@@ -12,7 +12,7 @@ HEAVY = ("cv2", "torch", "yaml", "typer", "rich", "onnxruntime", "onnx", "scipy"
 
 def loaded_by(statement: str) -> set[str]:
     """Top-level modules that a fresh interpreter holds after `statement`, less those it starts with."""
-    code = f"import json, sys; before = set(sys.modules); {statement}; print(json.dumps(sorted(set(sys.modules) - before)))"
+    code = f"import json, sys; old = set(sys.modules); {statement}; print(json.dumps(sorted(set(sys.modules) - old)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     return {name.partition(".")[0] for name in json.loads(answer.splitlines()[-1])}
 

@@ -445,7 +445,7 @@ def test_culling_of_a_face_cut_by_the_near_plane(isa):
     positions, triangles, *_ = ground(0.2, 1.5, 1.5, 50.0, (40, 40), "watertight")
     kept = {
         name: int((np.asarray(fr.rasterize(positions, ids, 40, cull="back").face) >= 0).sum())
-        for name, ids in (("up", triangles[:, [0, 2, 1]]), ("down", triangles))
+        for name, ids in (("up", triangles), ("down", triangles[:, [0, 2, 1]]))
     }
     assert kept["up"] > 500 and kept["down"] == 0  # the upper side of the ground is counter-clockwise from above
 
