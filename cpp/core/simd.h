@@ -58,6 +58,16 @@ inline Int gather_bytes(const std::uint8_t* base, Int index, Mask m) {  // reads
 }
 inline void store_bytes(std::uint8_t* p, Int v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v)); }
 inline Mask invert(Mask m) { return static_cast<Mask>(~m); }
+// Groups of four lanes, as (x, y, z, w) of consecutive vertices.
+inline Float repeat4(float x, float y, float z, float w) { return _mm512_setr4_ps(x, y, z, w); }
+inline Float broadcast_w(Float v) { return _mm512_permute_ps(v, 0xFF); }
+inline Float floor(Float v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+inline Float absolute(Float v) { return _mm512_abs_ps(v); }
+inline Int truncate(Float v) { return _mm512_cvttps_epi32(v); }
+inline Int as_int(Float v) { return _mm512_castps_si512(v); }
+inline unsigned bits(Mask m) { return m; }
+inline Int min(Int a, Int b) { return _mm512_min_epi32(a, b); }
+inline Int max(Int a, Int b) { return _mm512_max_epi32(a, b); }
 
 constexpr int kDoubleLanes = 8;
 using Double = __m512d;
@@ -129,6 +139,15 @@ inline void store_bytes(std::uint8_t* p, Int v) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
 }
 inline Mask invert(Mask m) { return _mm256_xor_si256(m, _mm256_set1_epi32(-1)); }
+inline Float repeat4(float x, float y, float z, float w) { return _mm256_setr_ps(x, y, z, w, x, y, z, w); }
+inline Float broadcast_w(Float v) { return _mm256_permute_ps(v, 0xFF); }
+inline Float floor(Float v) { return _mm256_floor_ps(v); }
+inline Float absolute(Float v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.f), v); }
+inline Int truncate(Float v) { return _mm256_cvttps_epi32(v); }
+inline Int as_int(Float v) { return _mm256_castps_si256(v); }
+inline unsigned bits(Mask m) { return static_cast<unsigned>(_mm256_movemask_ps(_mm256_castsi256_ps(m))); }
+inline Int min(Int a, Int b) { return _mm256_min_epi32(a, b); }
+inline Int max(Int a, Int b) { return _mm256_max_epi32(a, b); }
 
 constexpr int kDoubleLanes = 4;
 using Double = __m256d;
