@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds forge_rt and installs it into ./.venv. Sourced helpers: none; run it from anywhere.
+# Builds forge_rt and installs it into ./.venv. Run it from anywhere.
 #   tools/setup.sh [EXTRAS]     default: cpu
 # PYTHON      interpreter for a new ./.venv (default python3, 3.10 or later)
+# FORGE_CUDA_ARCHITECTURES   default native
 # FORGE_CUDA  ON or OFF; default: ON for the GPU of this machine when there is one and nvcc is installed, else OFF
 set -euo pipefail
 cd "$(dirname "$0")/.."

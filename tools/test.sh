@@ -8,10 +8,11 @@ cd "$root"
 tools/setup.sh cpu,test
 .venv/bin/python -m pip install -q --disable-pip-version-check "cmake>=3.26" ninja
 export PATH=$root/.venv/bin:$PATH
-cmake -S . -B build/test -G Ninja -DFORGE_CUDA="${FORGE_CUDA:-OFF}" -DFORGE_BUILD_TESTS=ON >/dev/null
+cuda=$(cd /tmp && python -c 'import forge_rt; print("ON" if forge_rt.cuda_status()["built"] else "OFF")')  # as setup.sh chose
+cmake -S . -B build/test -G Ninja -DFORGE_CUDA="$cuda" -DCMAKE_CUDA_ARCHITECTURES="${FORGE_CUDA_ARCHITECTURES:-native}" -DFORGE_BUILD_TESTS=ON >/dev/null
 cmake --build build/test
 ctest --test-dir build/test --output-on-failure
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"  # the installed package, not the source tree
-python -m pytest -q -p no:cacheprovider "$root/tests/python" "$@"
+python -m pytest -p no:cacheprovider "$root/tests/python" "$@"

@@ -1,4 +1,4 @@
-"""Meshes that ride on the head: shoulders and glasses (hair: hair.py). Built once on the base head, moved with the skin."""
+"""Meshes that ride on the head: shoulders and glasses (hair: hair.py). Built on the base head, moved with the skin."""
 
 from __future__ import annotations
 

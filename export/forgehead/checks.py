@@ -70,7 +70,7 @@ def orientation(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result
 
 
 def eyes_close(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
-    """At blink 1 the upper lid covers the lower margin and every lid vertex stays outside the eyeball, also half way."""
+    """At blink 1 the upper lid covers the lower margin and every lid vertex is outside the eyeball, also half way."""
     names = [e["name"] for e in bundle["expressions"]]
     n_shape = bundle["n_shape"]
     column = n_shape + names.index("blink_left")

@@ -16,8 +16,8 @@ from .sculpture import Sculpture
 
 ORBIT_WIDTH, ORBIT_UP, ORBIT_DOWN = 0.245, 0.150, 0.165
 INNER_CORNER, OUTER_CORNER = 0.23, 0.08
-# Lid rings over the eyeball: clearance, how far they may lie behind the surrounding skin, and how much further at the corners,
-# where the edge goes down to the eyeball as caruncle and outer canthus.
+# Lid rings over the eyeball: clearance, how far they may lie behind the surrounding skin, and how much further at the
+# corners, where the edge goes down to the eyeball as caruncle and outer canthus.
 EDGE_CLEARANCE, EDGE_DEPTH, CORNER_DEPTH = 0.009, 0.045, 0.30
 MARGIN_CLEARANCE, MARGIN_DEPTH = 0.015, 0.022
 SKIN_CLEARANCE = 0.018
@@ -53,7 +53,7 @@ def _signed_power(x: Array, exponent: float) -> Array:
 
 
 def eyelid_curve(p: Parameters, ring: float, angle: Array, blink: float = 0.0, wide: float = 0.0) -> Array:
-    """[n, 2] (x, y) of one lid curve relative to the eye centre. blink 1: the upper lid covers the lower one's margin."""
+    """[n, 2] (x, y) of one lid curve relative to the eye centre. blink 1: the upper lid covers the lower margin."""
     c, s = np.cos(angle), np.sin(angle)
     is_upper = s >= 0.0
     upper = p["eye.up"] * np.abs(s) ** 1.05 * (1.0 - p["eye.skew"] * c) * (1.0 + 0.35 * wide)

@@ -202,12 +202,13 @@ def _curtains(row: dict[str, Any], cap: _Shell, pool: _Pool, sculpture: Sculptur
     hang = []
     for k, tip in enumerate(tips):
         fall = np.maximum(heel[:, 1] - tip - row["ragged"] * lock * (k >= 1), 0.08 + 0.03 * k)
-        swing = row["swing"] * np.sqrt((k + 1) / len(tips)) * (1.0 - 0.6 * (k == len(tips) - 1))
+        swing = row["swing"] * np.sqrt(np.minimum(fall / 1.2, 1.0)) * (1.0 - 0.6 * (k == len(tips) - 1))
         wave = row["wave"] * np.sin(4.0 * fall + 2.5 * lock)
         point = heel + away * (swing + wave)[:, None]
         point[:, 1] -= fall
         hang.append(point)
     grid = _outside(np.stack([*over, *hang]), sculpture, p, row["gap"])
+    grid = _hang_straight(cap.grid[start, chosen], grid, row["narrowing"])
     tuck = 0.075
     under_bob, under_long = grid[len(over) + row["bob_rows"] - 1] - tuck * away, grid[-1] - tuck * away
     under_bob[:, 1] += 0.05
@@ -229,6 +230,19 @@ def _curtains(row: dict[str, Any], cap: _Shell, pool: _Pool, sculpture: Sculptur
     return {name: outward(vertices, _open_sheet(grid_ids), HAIR_CENTRE) for name, grid_ids in pieces.items()}
 
 
+def _hang_straight(first: Array, grid: Array, narrowing: float) -> Array:
+    """Hair falls from the widest place of the head: rows come closer to the axis only by `narrowing` each."""
+    axis = np.array([0.0, 0.0, -0.15])
+    reach = np.linalg.norm((first - axis)[:, [0, 2]], axis=1)
+    result = grid.copy()
+    for point in result:
+        offset = (point - axis) * [1, 0, 1]
+        own = np.linalg.norm(offset, axis=1)
+        reach = np.maximum(own, reach - narrowing)
+        point += offset * (reach / own - 1.0)[:, None]
+    return result
+
+
 def _fringe(row: dict[str, Any], cap: _Shell, pool: _Pool, sculpture: Sculpture, rng: np.random.Generator) -> Index:
     """From a row of the cap over the hairline down the forehead, with ragged tips."""
     columns = cap.ids.shape[1]
@@ -247,7 +261,7 @@ def _fringe(row: dict[str, Any], cap: _Shell, pool: _Pool, sculpture: Sculpture,
         point[:, 0] += row["sweep"] * np.sign(point[:, 0]) * share * np.minimum(np.abs(point[:, 0]) / 0.2, 1.0)
         rows.append(point)
     grid = _outside(np.stack(rows), sculpture, None, 0.035)
-    grid[-1] -= (0.022 * cap.normal[-1, chosen])  # tips lie close to the skin
+    grid[-1] -= 0.022 * cap.normal[-1, chosen]  # tips lie close to the skin
     ids = pool.add(grid, _disc_uv(np.linspace(0.55, 0.8, len(grid)), cap.azimuth[chosen]))
     ids = np.concatenate([cap.ids[row["start_row"], chosen][None], ids])
     return outward(np.concatenate(pool.rows), _open_sheet(ids), HAIR_CENTRE)
@@ -271,7 +285,8 @@ def _outside(points: Array, sculpture: Sculpture, p: Parameters | None, gap: flo
 
 
 def _open_sheet(ids: Index) -> Index:
-    return ids.ravel()[sheet(*ids.shape, closed=False)]
+    rows, columns = ids.shape
+    return ids.ravel()[sheet(rows, columns, closed=False)]
 
 
 # ---------------------------------------------------------------- tail, bun

@@ -71,7 +71,7 @@ class Head:
         lids = self.skin.rest[: self.skin.eye_size]
         ear = parts.ear(base, sculpture, self.plan)
         made = {
-            "cloth": shoulders(4 * round(24 * scale / 4)),
+            "cloth": shoulders(4 * round(20 * scale / 4)),
             "glasses_round": glasses(base, lids[:, 2].max(), ear[np.argmax(ear[:, 1])], 4 * round(16 * scale / 4)),
         }
         hair = build_hair(sculpture, base, scale)

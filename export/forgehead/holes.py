@@ -2,14 +2,15 @@
 
 python -m forge_rt.export.forgehead.holes forgehead.forge --count 200
 
-Needs the compiled forge_rt (prior, skinning, rasterizer). Random heads of the prior, random cameras. Hair and glasses are
-sheets and stay out. Reports per part how many pixels show a back face and which samples are worst; exit 1 above `--allowed`.
-Also measures the lids: how far each lid vertex stays outside its eyeball, and how much eye a full blink leaves visible.
+Needs the compiled forge_rt (prior, skinning, rasterizer). Random heads of the prior, random cameras. Hair and glasses
+are sheets and stay out. Reports per part how many pixels show a back face and which samples are worst; exit 1 above
+`--allowed`. Also measures how many eye pixels a full blink leaves (the label of the lid edge counts as eye).
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ def back_faces(vertices: np.ndarray, faces: np.ndarray, eye: np.ndarray) -> np.n
 
 
 def on_silhouette(nearest: np.ndarray, back: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """[H, W] bool: back-face pixels that only round a silhouette: a front face beside them shares a vertex with theirs."""
+    """[H, W] bool: back-face pixels that round a silhouette: a front face beside them shares a vertex."""
     result = np.zeros(nearest.shape, bool)
     rows, columns = np.nonzero((nearest >= 0) & back[nearest])
     padded = np.pad(nearest, 1, constant_values=-1)
@@ -56,12 +57,11 @@ def on_silhouette(nearest: np.ndarray, back: np.ndarray, faces: np.ndarray) -> n
 
 
 def find_holes(bundle: Path, count: int, seed: int, size: int) -> Report:
-    import forge_rt as fr
-    from forge_rt import _core
-
+    fr: Any = importlib.import_module("forge_rt")
+    core = fr._core
     head = fr.ForgeHead(bundle)
     parts = json.loads((bundle / "bundle.json").read_text())["parts"]
-    face_part = _core.read_safetensors(str(bundle / "head.safetensors"))["face_part"].numpy()
+    face_part = core.read_safetensors(str(bundle / "head.safetensors"))["face_part"].numpy()
     closed = np.array([not p["name"].startswith(OPEN_PARTS) for p in parts])[face_part]
     faces, part_of = np.ascontiguousarray(head.triangles[closed]), face_part[closed]
     rng = np.random.default_rng(seed)
@@ -72,8 +72,8 @@ def find_holes(bundle: Path, count: int, seed: int, size: int) -> Report:
             fov_deg=FOV_DEG, size=size,
         )  # fmt: skip
         mesh = head.mesh(head.sample(seed, i)).vertices.numpy()
-        clip = _core._to_clip(mesh, [camera], NEAR_M)
-        drawn = _core.rasterize(clip, faces, size, cull="none", near=NEAR_M, barycentrics=False)
+        clip = core._to_clip(mesh, [camera], NEAR_M)
+        drawn = core.rasterize(clip, faces, size, cull="none", near=NEAR_M, barycentrics=False)
         nearest = drawn.face.numpy()[0]
         hit = nearest >= 0
         back = back_faces(mesh[0], faces, np.array(camera.position_m))
@@ -90,9 +90,8 @@ def find_holes(bundle: Path, count: int, seed: int, size: int) -> Report:
 
 
 def lid_report(bundle: Path, count: int, seed: int, size: int) -> dict[str, Any]:
-    """At blink 1 of random identities: eye pixels left in a frontal image, and pixels of them before the blink."""
-    import forge_rt as fr
-
+    """Eye pixels left at blink 1 of random identities: heads with any, and the worst one."""
+    fr: Any = importlib.import_module("forge_rt")
     head = fr.ForgeHead(bundle)
     ids = [label.id for label in head.labels if label.name in ("l_eye", "r_eye")]
     closed = []
@@ -100,7 +99,8 @@ def lid_report(bundle: Path, count: int, seed: int, size: int) -> dict[str, Any]
         face = head.sample(seed, i)
         face.expression = [0.0] * len(face.expression)
         face.left_eye = face.right_eye = (0.0, 0.0, 0.0)
-        face = head.face(face, expression={"blink_left": 1.0, "blink_right": 1.0}, options={"hair": "none", "glasses": "none"})
+        blink = {"blink_left": 1.0, "blink_right": 1.0}
+        face = head.face(face, expression=blink, options={"hair": "none", "glasses": "none"})
         camera = fr.camera.orbit(yaw_deg=(i % 5 - 2) * 15.0, pitch_deg=(i % 3 - 1) * 12.0, fov_deg=10.0, size=size)
         closed.append(int(np.isin(np.asarray(head.render(face, camera).segmentation), ids).sum()))
     pixels = np.array(closed)

@@ -30,7 +30,7 @@ BAG_RINGS = ((0.055, 1.0, 0.012), (0.14, 0.97, 0.06), (0.38, 0.92, 0.15), (0.62,
 class Detail:
     """Resolution of the whole bundle."""
 
-    skin_edge: float = 1.14  # scale of the target edge length
+    skin_edge: float = 1.16  # scale of the target edge length
     rings: RingPlan = field(
         default_factory=lambda: RingPlan(
             eye_count=30,
@@ -47,7 +47,12 @@ class Detail:
 
 COARSE = Detail(
     skin_edge=1.7,
-    rings=RingPlan(20, (-0.5, -0.25, 0.0, 0.12, 0.30, 0.42, 0.66, 1.0), 28, (0.0, 0.12, 0.30, 0.62, 1.0, 1.2, 1.7, 2.4)),
+    rings=RingPlan(
+        eye_count=20,
+        eye_rings=(-0.5, -0.25, 0.0, 0.12, 0.30, 0.42, 0.66, 1.0),
+        lip_count=28,
+        lip_rings=(0.0, 0.12, 0.30, 0.62, 1.0, 1.2, 1.7, 2.4),
+    ),
     neck_count=24,
     candidates=12_000,
     relax_rounds=4,
@@ -64,7 +69,7 @@ def edge_length(points: Array) -> Array:
     nostril = bump(x, 0.06, 0.10) * bump(y, -0.42, 0.10) * in_front
     brow = np.exp(-(((x - 0.27) / 0.25) ** 4) - ((y - 0.20) / 0.10) ** 4) * (z > 0.4)
     skull = smoothstep(0.1, -0.3, z) * smoothstep(-0.3, 0.1, y)
-    return 0.106 + 0.034 * skull - 0.056 * face - 0.021 * np.maximum(nose, 0.4 * brow) - 0.015 * nostril
+    return 0.106 + 0.042 * skull - 0.056 * face - 0.021 * np.maximum(nose, 0.4 * brow) - 0.015 * nostril
 
 
 def blue_noise(points: Array, spacing: Array, fixed: Array, fixed_spacing: Array, rng: np.random.Generator) -> Index:

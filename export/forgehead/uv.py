@@ -21,7 +21,7 @@ FACE_POINT = np.array([0.0, -0.22, 1.0])
 COMPRESSION_RADIUS, COMPRESSION_POWER = 0.8, 1.4  # the face lies within 0.5, the ears near 1, the neck beyond 5
 LIP_OPENING = 0.035
 LID_EDGE_SHARE = 0.90
-SEMANTIC_SIZE = 704
+SEMANTIC_SIZE = 688
 MARGIN = 5.0
 
 

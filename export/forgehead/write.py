@@ -59,7 +59,8 @@ def write_bundle(folder: Path, arrays: dict[str, np.ndarray], expressions: list[
         "landmark_contour": "row a = head turned a degrees about +y (face towards the subject's left = image right); "
         "row 39 - a for negative a; points 0-16 from image left to right",
         "blink_gain": {
-            "about": "blink weights that close the eyes of an identity: 1 + sum(gain * slider), left and right alike",
+            "about": "opening of an identity's lids against the neutral one: 1 + sum(gain * slider); "
+            "a blink of 1 closes the prior's heads, this weight closes any other",
             "gain": blink_gain,
         },
         "charts": {

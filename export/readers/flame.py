@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError
+from forge_rt import CorruptFileError, ForgeError, InvalidArgumentError, NotFoundError
 from forge_rt.export.readers import safe_pickle
 from forge_rt.export.readers.safe_pickle import Record
 
@@ -55,7 +55,7 @@ class FlameArrays:
 
 def _array(value: Any, where: str) -> np.ndarray:
     if isinstance(value, _Chumpy):
-        if "x" not in value.state:
+        if not isinstance(value.state, dict) or "x" not in value.state:
             raise CorruptFileError(f"{where} is a chumpy object without a value")
         value = value.state["x"]
     if isinstance(value, _Csc):
@@ -70,19 +70,28 @@ def _dense(state: dict[str, Any], where: str) -> np.ndarray:
     try:
         data, rows, starts = (np.asarray(state[k]) for k in ("data", "indices", "indptr"))
         shape = tuple(int(n) for n in (state["_shape"] if "_shape" in state else state["shape"]))
+        if len(shape) != 2 or not all(0 <= n <= 10**7 for n in shape) or shape[0] * shape[1] > 10**9:
+            raise ValueError(f"shape {shape}")
+        if len(starts) != shape[1] + 1 or len(data) != len(rows) or int(starts[0]) != 0 or int(starts[-1]) != len(data):
+            raise ValueError("data, indices and indptr do not fit each other")
+        if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < shape[0]:
+            raise ValueError(f"row indices outside 0..{shape[0] - 1}")
         columns = np.repeat(np.arange(shape[1]), np.diff(starts))
         out = np.zeros(shape, dtype=np.float64)
         np.add.at(out, (rows, columns), data)
         return out
-    except (KeyError, IndexError, ValueError, TypeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, OverflowError, AttributeError, MemoryError) as error:
         raise CorruptFileError(f"{where} is not a valid sparse matrix: {error}") from error
 
 
 def _parents(kintree: np.ndarray) -> list[int]:
     """Row 0 of kintree_table; the root is stored as 2^32 - 1 or -1."""
     row = np.asarray(kintree)
-    row = row[0] if row.ndim == 2 else row
-    return [-1 if int(p) in (-1, 2**32 - 1, 2**64 - 1) else int(p) for p in row]
+    row = row[0] if row.ndim == 2 and len(row) else row
+    parents = [-1 if int(p) in (-1, 2**32 - 1, 2**64 - 1) else int(p) for p in row.tolist()] if row.ndim == 1 else []
+    if not parents or not all(-1 <= p < 2**31 for p in parents):
+        raise ValueError(f"kintree_table holds {row.tolist() if row.size < 20 else row.shape}, expected the parent of each joint")
+    return parents
 
 
 def read_model(path: str | Path, *, n_shape: int | None = None) -> FlameArrays:
@@ -118,6 +127,15 @@ def read_model(path: str | Path, *, n_shape: int | None = None) -> FlameArrays:
 
 def from_arrays(raw: dict[str, Any], *, where: str = "model", n_shape: int | None = None) -> FlameArrays:
     """The same from a dictionary; accepts FLAME's names (`f`, `kintree_table`) and plain ones (`faces`, `parents`)."""
+    try:
+        return _from_arrays(raw, where, n_shape)
+    except ForgeError:
+        raise
+    except (ValueError, TypeError, OverflowError, IndexError) as error:  # arrays that are not what their names say
+        raise CorruptFileError(f"{where} is not a FLAME-format model: {error}") from error
+
+
+def _from_arrays(raw: dict[str, Any], where: str, n_shape: int | None) -> FlameArrays:
 
     def take(*names: str, required: bool = True) -> np.ndarray | None:
         for name in names:
@@ -182,19 +200,21 @@ def read_dynamic_landmarks(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             _, _, dtype = read(file)
-        except ValueError as error:
+        except Exception as error:  # the header is parsed as Python literals, which can fail in many ways
             raise CorruptFileError(f"{path} is not a readable npy file: {error}") from error
         body = file.read()
     if dtype != object:
         raise CorruptFileError(f"{path} holds {dtype}, expected a dictionary with lmk_face_idx and lmk_b_coords")
     raw = safe_pickle.load(body, _ALLOWED, what=f"landmark embedding ({path.name})")
-    raw = raw.item() if isinstance(raw, np.ndarray) and raw.size == 1 else raw
     return _embedding(raw, str(path))
 
 
 def _embedding(raw: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(raw, dict) or "lmk_face_idx" not in raw or "lmk_b_coords" not in raw:
         raise CorruptFileError(f"{where} lacks lmk_face_idx or lmk_b_coords")
-    faces = np.asarray([np.asarray(_array(f, where)) for f in raw["lmk_face_idx"]]).astype(np.int32)
-    weights = np.asarray([np.asarray(_array(w, where)) for w in raw["lmk_b_coords"]]).astype(np.float32)
+    try:
+        faces = np.asarray([np.asarray(_array(f, where)) for f in raw["lmk_face_idx"]]).astype(np.int32)
+        weights = np.asarray([np.asarray(_array(w, where)) for w in raw["lmk_b_coords"]]).astype(np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise CorruptFileError(f"{where}: lmk_face_idx or lmk_b_coords is not an array of numbers: {error}") from error
     return np.ascontiguousarray(faces), np.ascontiguousarray(weights)

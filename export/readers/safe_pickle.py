@@ -7,7 +7,9 @@ name ends the load with an error that says which name was refused.
 from __future__ import annotations
 
 import io
+import math
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,29 +24,87 @@ class Record:
 
     def __init__(self, *args: Any) -> None:
         self.args = args
-        self.state: dict[str, Any] = {}
+        self.state: Any = {}
 
     def __setstate__(self, state: Any) -> None:
         # (dict, slots) pairs come from objects with __slots__.
-        self.state = dict(state[0] or {}, **(state[1] or {})) if isinstance(state, tuple) else dict(state)
+        if isinstance(state, tuple) and len(state) == 2 and all(part is None or isinstance(part, dict) for part in state):
+            state = {**(state[0] or {}), **(state[1] or {})}
+        self.state = state
+
+
+class _DType(Record):
+    """`numpy.dtype(spec, align, copy)`, then state (version, byte order, …)."""
+
+    def decode(self) -> np.dtype | None:
+        """The number type it names; None for Python objects. NumPy's own unpickling is not used: it trusts the file."""
+        spec = self.args[0] if self.args else None
+        spec = spec.decode("latin-1") if isinstance(spec, bytes) else spec
+        if not isinstance(spec, str) or not re.fullmatch(r"[|<>=]?([fiu][1248]|b1|O[48]?)", spec):
+            raise pickle.UnpicklingError(f"an array of type {spec!r}; only numbers are read")
+        if spec.lstrip("|<>=").startswith("O"):
+            return None
+        order = self.state[1] if isinstance(self.state, tuple) and len(self.state) > 1 else "="
+        order = order.decode("latin-1") if isinstance(order, bytes) else order
+        dtype = np.dtype(spec)
+        return dtype.newbyteorder(order) if order in ("<", ">") else dtype
+
+
+class _Array(Record):
+    """`numpy._reconstruct(...)`, then state (version, shape, dtype, Fortran order, data)."""
+
+    def decode(self) -> Any:
+        if not isinstance(self.state, tuple) or len(self.state) not in (4, 5):
+            raise pickle.UnpicklingError("an array without contents")
+        shape, dtype, fortran, data = self.state[-4:]
+        if not isinstance(dtype, _DType) or not isinstance(shape, tuple) or not all(isinstance(n, int) and 0 <= n < 2**40 for n in shape):
+            raise pickle.UnpicklingError("an array without a valid shape and type")
+        number = dtype.decode()
+        count = math.prod(shape)
+        if number is None:
+            if not isinstance(data, list) or len(data) != count:
+                raise pickle.UnpicklingError("an array of objects with the wrong number of elements")
+            return data[0] if shape == () else list(data)
+        raw = data.encode("latin-1") if isinstance(data, str) else data
+        if not isinstance(raw, bytes) or len(raw) != count * number.itemsize:
+            raise pickle.UnpicklingError(f"an array of shape {shape} with the wrong number of bytes")
+        array = np.frombuffer(raw, number).reshape(shape, order="F" if fortran else "C")
+        return array.astype(number.newbyteorder("="))
+
+
+class _Scalar(Record):
+    """`numpy.core.multiarray.scalar(dtype, data)`."""
+
+    def decode(self) -> Any:
+        if len(self.args) != 2 or not isinstance(self.args[0], _DType):
+            raise pickle.UnpicklingError("a NumPy scalar without type or value")
+        number = self.args[0].decode()
+        raw = self.args[1].encode("latin-1") if isinstance(self.args[1], str) else self.args[1]
+        if number is None or not isinstance(raw, bytes) or len(raw) != number.itemsize:
+            raise pickle.UnpicklingError("a NumPy scalar of the wrong size")
+        return np.frombuffer(raw, number)[0]
+
+
+def _decoded(value: Any, depth: int = 0) -> Any:
+    """`value` with arrays and scalars in place of their records, in containers and in the states of records."""
+    if depth > 100:
+        raise pickle.UnpicklingError("nested too deeply, or refers to itself")
+    if isinstance(value, (_Array, _Scalar)):
+        inner = value.decode()
+        return _decoded(inner, depth + 1) if isinstance(inner, (list, dict, Record)) else inner
+    if isinstance(value, Record):
+        value.state = _decoded(value.state, depth + 1)
+        return value
+    if isinstance(value, dict):
+        return {k: _decoded(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_decoded(v, depth + 1) for v in value)
+    return value
 
 
 def _new_record(*_args: Any) -> Record:
     """Replaces `copy_reg._reconstructor(cls, base, state)`, which would call `cls`."""
     return Record()
-
-
-def _new_array(_subtype: Any, shape: Any, dtype: Any) -> np.ndarray:
-    """Replaces `numpy.core.multiarray._reconstruct`; the real contents follow as state."""
-    return np.ndarray.__new__(np.ndarray, (0,), dtype="b")
-
-
-def _scalar(dtype: np.dtype, data: Any = None) -> Any:
-    """Replaces `numpy.core.multiarray.scalar`, for plain number types only."""
-    if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise pickle.UnpicklingError("NumPy scalar of an object type")
-    raw = data.encode("latin-1") if isinstance(data, str) else data
-    return np.frombuffer(raw, dtype=dtype)[0]
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
@@ -56,15 +116,15 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
 
 #: What NumPy arrays need, under Python 2 and 3, old and new NumPy.
 NUMPY_NAMES: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    ("numpy", "ndarray"): Record,
+    ("numpy", "dtype"): _DType,
     ("_codecs", "encode"): _latin1,
 }
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    NUMPY_NAMES[_module, "_reconstruct"] = _new_array
-    NUMPY_NAMES[_module, "scalar"] = _scalar
+    NUMPY_NAMES[_module, "_reconstruct"] = _Array
+    NUMPY_NAMES[_module, "scalar"] = _Scalar
 
-#: Python 2's old-style object reconstruction.
+#: Python 2's old-style object reconstruction, and plain containers.
 OBJECT_NAMES: dict[tuple[str, str], Any] = {
     ("copy_reg", "_reconstructor"): _new_record,
     ("copyreg", "_reconstructor"): _new_record,
@@ -108,7 +168,7 @@ def load(
             raise NotFoundError(f"no file {path}")
         data = path.read_bytes()
     try:
-        return _Unpickler(io.BytesIO(data), allowed, encoding).load()
+        return _decoded(_Unpickler(io.BytesIO(data), allowed, encoding).load())
     except Exception as error:  # a damaged pickle can fail in any way
         raise CorruptFileError(f"{name} is not a readable {what}: {error}") from error
 

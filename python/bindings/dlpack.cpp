@@ -1,4 +1,5 @@
 // DLPack both ways, zero copy (https://dmlc.github.io/dlpack, versions 0.8 and 1.0).
+#include <climits>
 #include <cstring>
 
 #include "bindings.h"
@@ -190,18 +191,17 @@ ImageSize to_image_size(const py::object& size) {
     }
     int overflow = 0;
     const long long n = PyLong_AsLongLongAndOverflow(whole.ptr(), &overflow);
-    check_argument(overflow == 0 && n >= 1 && n <= (1 << 20), "size must be 1..8192 pixels on each axis, got ", describe());
+    check_argument(overflow == 0 && n >= INT_MIN && n <= INT_MAX, "size must fit an image, got ", describe());  // ops have their own limits
     return static_cast<int>(n);
   };
-  if (PyIndex_Check(size.ptr())) {
-    const int n = axis(size);
-    return {n, n};
-  }
-  if (py::isinstance<py::sequence>(size) && !py::isinstance<py::str>(size) && py::len(size) == 2) {
+  const Py_ssize_t length = py::isinstance<py::str>(size) ? -1 : PySequence_Size(size.ptr());
+  if (length < 0) PyErr_Clear();  // not a sequence
+  if (length == 2) {
     const py::sequence pair = py::reinterpret_borrow<py::sequence>(size);
     return {axis(pair[0]), axis(pair[1])};
   }
-  throw Error(ErrorCode::invalid_argument, concat("size must be one whole number or (height, width), got ", describe()));
+  const int n = axis(size);
+  return {n, n};
 }
 
 Tensor to_optional_tensor(py::handle object, DType dtype) { return object.is_none() ? Tensor{} : to_tensor(object, dtype); }
