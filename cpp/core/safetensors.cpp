@@ -60,12 +60,13 @@ std::map<std::string, Tensor> parse_safetensors(const Tensor& bytes, const std::
             "entry '", name, "' lacks dtype, shape or data_offsets");
     const DType dtype = dtype_from_name(entry["dtype"].get<std::string>(), source + ": '" + name + "'");
     Shape shape;
-    std::uint64_t count = 1;
+    std::uint64_t count = 1, extent = 1;  // extent: with empty axes taken as 1
     for (const Json& n : entry["shape"]) {
       corrupt(n.is_number_unsigned(), "entry '", name, "' has a bad shape");
       const auto length = n.get<std::uint64_t>();
-      corrupt(length < (std::uint64_t{1} << 40) && (length == 0 || count < (std::uint64_t{1} << 48) / length), "entry '", name, "' is too large");
+      corrupt(length < (std::uint64_t{1} << 40) && (length == 0 || extent < (std::uint64_t{1} << 48) / length), "entry '", name, "' is too large");
       count *= length;
+      extent *= std::max<std::uint64_t>(length, 1);
       shape.push_back(static_cast<std::int64_t>(length));
     }
     corrupt(entry["data_offsets"][0].is_number_unsigned() && entry["data_offsets"][1].is_number_unsigned(), "entry '", name, "' has bad offsets");
@@ -79,7 +80,7 @@ std::map<std::string, Tensor> parse_safetensors(const Tensor& bytes, const std::
       out.emplace(name, view);
     } else {
       Tensor copy = Tensor::empty(shape, dtype, {}, "model files");
-      std::memcpy(copy.mutable_raw(), start, view.bytes());
+      if (view.bytes() > 0) std::memcpy(copy.mutable_raw(), start, view.bytes());
       out.emplace(name, std::move(copy));
     }
   }

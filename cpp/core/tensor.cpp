@@ -9,6 +9,7 @@
 namespace forge_rt {
 namespace {
 
+// Of a shape that count_of() accepted.
 Shape contiguous_strides(const Shape& shape) {
   Shape strides(shape.size());
   std::int64_t step = 1;
@@ -20,10 +21,11 @@ Shape contiguous_strides(const Shape& shape) {
 }
 
 std::int64_t count_of(const Shape& shape) {
-  std::int64_t count = 1;
+  std::int64_t count = 1, extent = 1;  // extent: with empty axes taken as 1, as strides do
   for (const std::int64_t n : shape) {
     check_argument(n >= 0, "a tensor axis cannot be negative: ", shape_str(shape));
-    check_argument(n == 0 || count <= std::numeric_limits<std::int64_t>::max() / 16 / n, "tensor is too large: ", shape_str(shape));
+    check_argument(n == 0 || extent <= std::numeric_limits<std::int64_t>::max() / 16 / n, "tensor is too large: ", shape_str(shape));
+    extent *= std::max<std::int64_t>(n, 1);
     count *= n;
   }
   return count;
@@ -99,8 +101,8 @@ std::string shape_str(std::span<const std::int64_t> shape) {
 
 Tensor Tensor::empty(Shape shape, DType dtype, Device device, const char* purpose) {
   Tensor out;
-  out.strides_ = contiguous_strides(shape);
   out.storage_ = Storage::allocate(device, static_cast<std::size_t>(count_of(shape)) * dtype_size(dtype), purpose);
+  out.strides_ = contiguous_strides(shape);
   out.data_ = out.storage_->data();
   out.shape_ = std::move(shape);
   out.dtype_ = dtype;
@@ -120,6 +122,7 @@ Tensor Tensor::zeros(Shape shape, DType dtype, Device device, const char* purpos
 }
 
 Tensor Tensor::borrow(void* data, Shape shape, DType dtype, Device device, std::shared_ptr<void> keep_alive, bool read_only) {
+  count_of(shape);  // refuses what strides cannot hold
   Shape strides = contiguous_strides(shape);
   return borrow_strided(data, std::move(shape), std::move(strides), dtype, device, std::move(keep_alive), read_only);
 }

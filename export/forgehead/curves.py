@@ -23,7 +23,7 @@ MARGIN_CLEARANCE, MARGIN_DEPTH = 0.015, 0.022
 SKIN_CLEARANCE = 0.018
 HIDDEN_RING, HIDDEN_DEPTH = -0.4, 0.035  # the last ring ends inside the eyeball: no gap from any side
 # A full blink draws the upper lid over the lower one, so that it closes wider eyes, too.
-OVERLAP, OVERLAP_LIFT = 0.026, 0.012
+OVERLAP, OVERLAP_LIFT = 0.030, 0.019
 LIP_STATIONS = (0.0, 0.10, 0.25, 0.42, 0.60, 0.80, 1.0, 1.14, 1.4)
 LIP_OVERLAP = 0.006
 UPPER_ROLL = (-0.30, 0.45, 0.95, 1.10, 0.98, 0.66, 0.32, 0.10, 0.0)
@@ -148,7 +148,7 @@ def _lay_on_eyeball(points: Array, p: Parameters, plan: RingPlan, blink: float) 
         elif ring == 0.0:
             row[:, 2] = np.maximum(on_ball(row, MARGIN_CLEARANCE + lift), row[:, 2] - MARGIN_DEPTH)
         elif ring < 0.7:
-            floor = on_ball(row, SKIN_CLEARANCE + lift * (1.0 - ring))
+            floor = on_ball(row, SKIN_CLEARANCE + lift)
             inside = ((row[:, :2] - centre[:2]) ** 2).sum(-1) < 0.8 * p["eye.r"] ** 2
             row[:, 2] = np.where(inside, np.maximum(floor, row[:, 2]), row[:, 2])
     points[0, :, :2] = points[1, :, :2]

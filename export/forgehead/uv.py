@@ -18,7 +18,7 @@ from .regions import label_ids, skin_labels
 from .template import BAG_RINGS, INNER_POINT, NECK_AXIS
 
 FACE_POINT = np.array([0.0, -0.22, 1.0])
-COMPRESSION_RADIUS, COMPRESSION_POWER = 0.8, 1.4  # the face lies within 0.5, the ears near 1, the neck beyond 5
+COMPRESSION_RADIUS, COMPRESSION_POWER = 0.8, 1.25  # the face lies within 0.5, the ears near 1, the neck beyond 5
 LIP_OPENING = 0.035
 LID_EDGE_SHARE = 0.90
 SEMANTIC_SIZE = 688

@@ -1,4 +1,4 @@
-"""Head models against a float64 evaluation in NumPy (spec/next3d §17.2, §17.3), for any number of joints and components."""
+"""Heads of any number of joints and components against a float64 evaluation in NumPy (spec/next3d §17.2, §17.3)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def random_pose(seed, batch, joints, scale=0.5):
 
 def as_float32(model):
     """What the engine sees, so that storage is no part of an error."""
-    return {k: np.float32(v).astype(float) if isinstance(v, np.ndarray) and v.dtype == float else v for k, v in model.items()}
+    return {
+        k: np.float32(v).astype(float) if isinstance(v, np.ndarray) and v.dtype == float else v
+        for k, v in model.items()
+    }
 
 
 def numpy_rodrigues(r):
@@ -120,8 +123,12 @@ def test_full_basis_against_torch():
     mesh = make(model, 300).evaluate(shape=shape, expression=expression)
     betas = torch.zeros(3, 400, dtype=torch.float64)
     betas[:, :100], betas[:, 300:350] = torch.from_numpy(np.float32(shape)), torch.from_numpy(np.float32(expression))
-    expected = torch.from_numpy(model["v_template"]) + torch.from_numpy(model["shapedirs"]).matmul(betas.T).permute(2, 0, 1)
-    np.testing.assert_allclose(np.asarray(mesh.vertices), expected.numpy(), atol=tol.LBS_M * 4)  # displacements of 0.5 m
+    expected = torch.from_numpy(model["v_template"]) + torch.from_numpy(model["shapedirs"]).matmul(betas.T).permute(
+        2, 0, 1
+    )
+    np.testing.assert_allclose(
+        np.asarray(mesh.vertices), expected.numpy(), atol=tol.LBS_M * 4
+    )  # displacements of 0.5 m
 
 
 def test_what_is_left_out_is_zero(isa):
@@ -136,8 +143,8 @@ def test_what_is_left_out_is_zero(isa):
     zeros = dict(expression=np.zeros((1, 3)), pose=np.zeros((1, 5, 3)), translation=np.zeros((1, 3)))
     assert same_bytes(short.vertices, head.evaluate(shape=np.pad(shape, ((0, 0), (0, 2))), **zeros).vertices)
     moved = head.evaluate(shape=shape, translation=[[1, 2, 3]])
-    np.testing.assert_allclose(np.asarray(moved.vertices), np.asarray(short.vertices) + [1, 2, 3], atol=tol.LBS_M)
-    np.testing.assert_allclose(np.asarray(moved.joints), np.asarray(short.joints) + [1, 2, 3], atol=tol.LBS_M)
+    np.testing.assert_allclose(np.asarray(moved.vertices), np.asarray(short.vertices) + np.array([1, 2, 3]), atol=tol.LBS_M)
+    np.testing.assert_allclose(np.asarray(moved.joints), np.asarray(short.joints) + np.array([1, 2, 3]), atol=tol.LBS_M)
 
 
 def test_rotations_small_and_large(isa):
@@ -257,7 +264,9 @@ def test_arrays_of_many_kinds():
 
 
 def test_a_head_keeps_its_own_basis():
-    model = {k: np.float32(v) if isinstance(v, np.ndarray) and v.dtype == float else v for k, v in random_model(11).items()}
+    model = {
+        k: np.float32(v) if isinstance(v, np.ndarray) and v.dtype == float else v for k, v in random_model(11).items()
+    }
     head = make(model)
     before = np.array(head.evaluate(shape=[[1, 2]]).vertices)
     for name in ("v_template", "shapedirs", "posedirs", "weights", "J_regressor"):
@@ -265,12 +274,18 @@ def test_a_head_keeps_its_own_basis():
     assert same_bytes(head.evaluate(shape=[[1, 2]]).vertices, before)
 
 
-@pytest.mark.xfail(strict=True, reason="Head keeps views of triangles and landmark arrays: they may change after they were checked")
+@pytest.mark.xfail(
+    strict=True, reason="Head keeps views of triangles and landmark arrays: they may change after they were checked"
+)
 @pytest.mark.parametrize("name", ["faces", "face", "weights"])
 def test_a_head_keeps_its_own_topology(name):
     rng = np.random.default_rng(0)
     model = random_model(12)
-    arrays = dict(faces=model["faces"].astype(np.int32), face=np.arange(10, dtype=np.int32), weights=np.float32(rng.dirichlet([1] * 3, 10)))
+    arrays = dict(
+        faces=model["faces"].astype(np.int32),
+        face=np.arange(10, dtype=np.int32),
+        weights=np.float32(rng.dirichlet([1] * 3, 10)),
+    )
     head = make({**model, "faces": arrays["faces"]}, static_landmarks=(arrays["face"], arrays["weights"]))
     before = np.array(head.evaluate().landmarks)
     arrays[name][:] = 0
@@ -302,7 +317,20 @@ def test_contour_rows_of_whole_turns(sign):
 
 
 def test_contour_rows_at_the_clamps():
-    yaw = {39.0: 39, 39.49: 39, 60.0: 39, 89.0: 39, 38.4: 38, 0.0: 0, -0.4: 0, -1.0: 40, -38.6: 78, -39.0: 78, -39.4: 78, -60.0: 78}
+    yaw = {
+        39.0: 39,
+        39.49: 39,
+        60.0: 39,
+        89.0: 39,
+        38.4: 38,
+        0.0: 0,
+        -0.4: 0,
+        -1.0: 40,
+        -38.6: 78,
+        -39.0: 78,
+        -39.4: 78,
+        -60.0: 78,
+    }
     assert fr.contour_rows(turn(list(yaw))[:, None], [0], 1) == list(yaw.values())
     assert fr.contour_rows(turn([-v for v in yaw])[:, None], [0], -1) == list(yaw.values())
 
@@ -341,7 +369,9 @@ def test_contour_chain_multiplies_from_the_neck_to_the_root():
 def test_contour_rows_of_odd_input():
     assert fr.contour_rows(np.zeros((0, 2, 3, 3)), [1, 0], -1) == []
     assert fr.contour_rows(np.full((1, 1, 3, 3), np.nan), [0], 1)[0] in range(79)
-    with pytest.raises(fr.InvalidArgumentError, match=r"contour sign must be \+1 \(DECA\) or -1 \(FLAME_PyTorch\), got 0"):
+    with pytest.raises(
+        fr.InvalidArgumentError, match=r"contour sign must be \+1 \(DECA\) or -1 \(FLAME_PyTorch\), got 0"
+    ):
         fr.contour_rows(np.zeros((1, 1, 3, 3)), [0], 0)
     with pytest.raises(fr.InvalidArgumentError, match="contour chain names joint 3"):
         fr.contour_rows(np.zeros((1, 2, 3, 3)), [3], 1)
@@ -431,17 +461,32 @@ MODEL = random_model(15, 2, 6, 3)
         (dict(faces=[[0, 1]]), r"triangles must be \[F, 3\] int32, got \[1, 2\]"),
         (dict(n_shape=4), r"n_shape 4 \+ n_expression -1 must be the 3 components of shapedirs"),
         (dict(n_shape=-1), r"n_shape -1 \+ n_expression 4 must be the 3 components"),
-        *[(dict([(k, with_nan(MODEL[k]))]), rf"{n} holds .*nan at flat index 3") for k, n in dict(
-            v_template="v_template", shapedirs="shapedirs", posedirs="posedirs", weights="weights", J_regressor="joint_regressor").items()],
+        *[
+            (dict([(k, with_nan(MODEL[k]))]), rf"{n} holds .*nan at flat index 3")
+            for k, n in dict(
+                v_template="v_template",
+                shapedirs="shapedirs",
+                posedirs="posedirs",
+                weights="weights",
+                J_regressor="joint_regressor",
+            ).items()
+        ],
         (dict(static_landmarks=([20], [[1, 0, 0]])), r"static landmarks names triangle 20, the mesh has 20"),
-        (dict(static_landmarks=([0], [[1, 0]])), r"static landmark barycentrics must be \[L, 3\] float32, got \[1, 2\]"),
+        (
+            dict(static_landmarks=([0], [[1, 0]])),
+            r"static landmark barycentrics must be \[L, 3\] float32, got \[1, 2\]",
+        ),
         (dict(dynamic_landmarks=(np.zeros((79, 17)), np.zeros((79, 17, 3)))), r"dynamic landmarks need static ones"),
-        (dict(static_landmarks=([0], [[1, 0, 0]]), dynamic_landmarks=(np.zeros((78, 17)), np.zeros((78, 17, 3)))),
-         r"dynamic landmark faces must be \[79, C\] int32, got \[78, 17\]"),
-        (dict(static_landmarks=([0], [[1, 0, 0]]), dynamic_landmarks=(np.full((79, 2), -1), np.zeros((79, 2, 3)))),
-         r"dynamic landmarks names triangle -1, the mesh has 20"),
+        (
+            dict(static_landmarks=([0], [[1, 0, 0]]), dynamic_landmarks=(np.zeros((78, 17)), np.zeros((78, 17, 3)))),
+            r"dynamic landmark faces must be \[79, C\] int32, got \[78, 17\]",
+        ),
+        (
+            dict(static_landmarks=([0], [[1, 0, 0]]), dynamic_landmarks=(np.full((79, 2), -1), np.zeros((79, 2, 3)))),
+            r"dynamic landmarks names triangle -1, the mesh has 20",
+        ),
     ],
-)  # fmt: skip
+)
 def test_models_that_do_not_fit_are_refused(change, message):
     with pytest.raises(fr.InvalidArgumentError, match=message):
         fr.Head(**{**MODEL, "n_shape": 3, **change})
@@ -488,7 +533,12 @@ def test_named_joints_need_a_flame_head():
 def test_head_lbs_of_torch_arrays():
     torch = pytest.importorskip("torch")
     basis = fr.HeadBasis(
-        MODEL["v_template"], MODEL["shapedirs"], MODEL["J_regressor"], MODEL["weights"], MODEL["parents"], MODEL["posedirs"]
+        MODEL["v_template"],
+        MODEL["shapedirs"],
+        MODEL["J_regressor"],
+        MODEL["weights"],
+        MODEL["parents"],
+        MODEL["posedirs"],
     )
     betas, pose = torch.ones(4, 3), torch.zeros(4, 2, 3)
     out = fr.head_lbs(basis, betas, pose)
@@ -501,7 +551,12 @@ def test_head_lbs_of_torch_arrays():
 
 def test_skinning_transforms_are_the_posed_joints():
     basis = fr.HeadBasis(
-        MODEL["v_template"], MODEL["shapedirs"], MODEL["J_regressor"], MODEL["weights"], MODEL["parents"], MODEL["posedirs"]
+        MODEL["v_template"],
+        MODEL["shapedirs"],
+        MODEL["J_regressor"],
+        MODEL["weights"],
+        MODEL["parents"],
+        MODEL["posedirs"],
     )
     pose = random_pose(8, 3, 2)
     out = fr.head_lbs(basis, np.zeros((3, 0)), pose, np.ones((3, 3)))

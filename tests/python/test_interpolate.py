@@ -35,9 +35,13 @@ def numpy_interpolate(face, barycentrics, index, attributes):
 
 
 @given(
-    shape=st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)), faces=st.integers(1, 12), rows=st.integers(1, 20),
-    channels=st.integers(0, 17), shared=st.booleans(), seed=st.integers(0, 1000),
-)  # fmt: skip
+    shape=st.tuples(st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)),
+    faces=st.integers(1, 12),
+    rows=st.integers(1, 20),
+    channels=st.integers(0, 17),
+    shared=st.booleans(),
+    seed=st.integers(0, 1000),
+)
 def test_interpolate_against_numpy(shape, faces, rows, channels, shared, seed):
     pixels = random_pixels(np.random.default_rng(seed), *shape, faces, rows, channels, shared)
     out = np.asarray(fr.interpolate(**pixels))
@@ -51,7 +55,9 @@ def test_interpolate_against_torch():
     face = pixels["face"].long()
     corners = pixels["index"].long()[face.clamp(min=0)]  # [B, H, W, 3]
     image = torch.arange(2)[:, None, None, None]
-    expected = (pixels["attributes"][image, corners] * pixels["barycentrics"][..., None]).sum(-2) * (face >= 0)[..., None]
+    expected = (pixels["attributes"][image, corners] * pixels["barycentrics"][..., None]).sum(-2) * (face >= 0)[
+        ..., None
+    ]
     out = torch.from_dlpack(fr.interpolate(**pixels))
     torch.testing.assert_close(out, expected, rtol=0, atol=tol.FEW_ULPS * 4)
 
@@ -86,7 +92,9 @@ def test_linear_attributes_of_a_rasterized_mesh_are_linear(isa):
     x, y, one = np.asarray(fr.interpolate(out.face, out.barycentrics, triangles, attributes))[0].transpose(2, 0, 1)
     row, column = np.mgrid[:40, :64]
     covered = np.asarray(out.face)[0] >= 0
-    np.testing.assert_allclose(x[covered], (((column + 0.5) / 32 - 1) * short[0])[covered], atol=tol.BARYCENTRIC_STRICT * 10)
+    np.testing.assert_allclose(
+        x[covered], (((column + 0.5) / 32 - 1) * short[0])[covered], atol=tol.BARYCENTRIC_STRICT * 10
+    )
     np.testing.assert_allclose(y[covered], (1 - (row + 0.5) / 20)[covered], atol=tol.BARYCENTRIC_STRICT * 10)
     np.testing.assert_allclose(one[covered], 1, atol=tol.BARYCENTRIC_STRICT * 10)
     assert (one[~covered] == 0).all()
@@ -121,7 +129,10 @@ PIXELS = random_pixels(np.random.default_rng(6), 2, 4, 5, 3, 6, 2)
     "change, message",
     [
         (dict(face=PIXELS["face"][0]), r"face must be \[B, H, W\] int32, got \[4, 5\] int32"),
-        (dict(barycentrics=PIXELS["barycentrics"][:1]), r"barycentrics must be \[B, H, W, 3\] float32, got \[1, 4, 5, 3\]"),
+        (
+            dict(barycentrics=PIXELS["barycentrics"][:1]),
+            r"barycentrics must be \[B, H, W, 3\] float32, got \[1, 4, 5, 3\]",
+        ),
         (dict(barycentrics=PIXELS["barycentrics"][..., :2]), r"barycentrics must be .* got \[2, 4, 5, 2\]"),
         (dict(index=np.zeros((3, 2))), r"index must be \[F, 3\] int32, got \[3, 2\] int32"),
         (dict(attributes=np.zeros((6, 2))), r"attributes must be \[B or 1, N, C\] float32, got \[6, 2\]"),
@@ -193,7 +204,9 @@ def test_normals_of_a_sphere_point_outwards():
 
 
 def test_normals_are_weighted_by_area():
-    positions = [[[0, 0, 0], [10, 0, 0], [0, 10, 0], [0, 0, 1], [0, 1, 0]]]  # a large xy face, a small yz one at vertex 0
+    positions = [
+        [[0, 0, 0], [10, 0, 0], [0, 10, 0], [0, 0, 1], [0, 1, 0]]
+    ]  # a large xy face, a small yz one at vertex 0
     normals = np.asarray(fr.vertex_normals(positions, fr.Topology([[0, 1, 2], [0, 4, 3]], 5)))[0]
     np.testing.assert_allclose(normals[0], np.array([1, 0, 100]) / np.hypot(1, 100), atol=tol.NORMAL)
     np.testing.assert_allclose(normals[[1, 3]], [[0, 0, 1], [1, 0, 0]], atol=tol.NORMAL)

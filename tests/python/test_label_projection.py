@@ -133,9 +133,11 @@ def test_project_labels_thread_count_and_batch(isa, set_threads):
     face = rng.integers(-1, 12, (8, 70, 90)).astype(np.int32)
     barycentrics = (weights / weights.sum(-1, keepdims=True)).astype(np.float32)
     rest = (
-        np.full(12, UV, np.uint8), rng.integers(0, 30, (12, 3)).astype(np.int32), rng.random((30, 2)).astype(np.float32),
+        np.full(12, UV, np.uint8),
+        rng.integers(0, 30, (12, 3)).astype(np.int32),
+        rng.random((30, 2)).astype(np.float32),
         rng.integers(0, 19, (64, 64), np.uint8),
-    )  # fmt: skip
+    )
     set_threads(1)
     expected = np.asarray(fr.project_labels(face, barycentrics, *rest))
     for threads in (2, 3):
@@ -143,7 +145,9 @@ def test_project_labels_thread_count_and_batch(isa, set_threads):
         np.testing.assert_array_equal(np.asarray(fr.project_labels(face, barycentrics, *rest)), expected)
     for image in range(8):
         part = slice(image, image + 1)
-        np.testing.assert_array_equal(np.asarray(fr.project_labels(face[part], barycentrics[part], *rest)), expected[part])
+        np.testing.assert_array_equal(
+            np.asarray(fr.project_labels(face[part], barycentrics[part], *rest)), expected[part]
+        )
 
 
 FACE, BARY = np.zeros((1, 2, 2), np.int32), np.zeros((1, 2, 2, 3), np.float32)
@@ -177,7 +181,13 @@ def test_project_labels_of_torch_arrays():
     out, uv_triangles, uv = plane(8)
     semantic_uv = torch.arange(64, dtype=torch.uint8).reshape(8, 8)
     face_labels = torch.full((2,), UV, dtype=torch.uint8)
-    args = (torch.from_dlpack(out.face), torch.from_dlpack(out.barycentrics), face_labels, torch.from_numpy(uv_triangles), uv)
+    args = (
+        torch.from_dlpack(out.face),
+        torch.from_dlpack(out.barycentrics),
+        face_labels,
+        torch.from_numpy(uv_triangles),
+        uv,
+    )
     np.testing.assert_array_equal(np.asarray(fr.project_labels(*args, semantic_uv))[0], semantic_uv)
     with pytest.raises(fr.InvalidArgumentError, match=r"semantic_uv must be \[Hm, Wm\] uint8, got \[8, 8\] int64"):
         fr.project_labels(*args, semantic_uv.long())
@@ -271,7 +281,15 @@ def test_visibility_cases():
     assert visibility(4, 3, 1.02, wall) == 1
     assert visibility(4, 3, 1.02, wall, slack=np.inf) == 2
     # frame: [0, width) x [0, height)
-    for x, y, inside in [(0, 0, 2), (7.999, 5.999, 2), (8, 3, 0), (4, 6, 0), (-0.001, 3, 0), (4, -0.001, 0), (1e9, 3, 0)]:
+    for x, y, inside in [
+        (0, 0, 2),
+        (7.999, 5.999, 2),
+        (8, 3, 0),
+        (4, 6, 0),
+        (-0.001, 3, 0),
+        (4, -0.001, 0),
+        (1e9, 3, 0),
+    ]:
         assert visibility(x, y, 1.0, wall) == inside, (x, y)
     # behind the camera, or not a point at all
     for bad in (0.0, -1.0, np.nan):

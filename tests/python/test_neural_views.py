@@ -40,7 +40,9 @@ def test_view_of_any_angles(angles, scale, shift):
         @ np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
     )  # fmt: skip
     turned = ((HEADS * [1, -1, 1]) @ rotation + shift) * scale * [1, -1, -1] + [0, 0, 10]
-    np.testing.assert_allclose(np.asarray(fr.orthographic_view(HEADS, angles, scale, shift)), turned, atol=tol.FEW_ULPS * 40)
+    np.testing.assert_allclose(
+        np.asarray(fr.orthographic_view(HEADS, angles, scale, shift)), turned, atol=tol.FEW_ULPS * 40
+    )
 
 
 def test_views_of_a_batch_are_views_of_its_members():
@@ -83,10 +85,16 @@ def python_fill(alpha):
 
 
 #: soft and hard values, both sides of the wall at 254/255, NaN
-ALPHAS = st.sampled_from([0.0, 0.0, 0.0, 0.3, 1.0, 1.0, 254 / 255, np.nextafter(np.float32(254 / 255), 1), 0.5, -0.1, np.nan])
+ALPHAS = st.sampled_from(
+    [0.0, 0.0, 0.0, 0.3, 1.0, 1.0, 254 / 255, np.nextafter(np.float32(254 / 255), 1), 0.5, -0.1, np.nan]
+)
 
 
-@given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9), elements=ALPHAS.map(np.float32)))
+@given(
+    hnp.arrays(
+        np.float32, hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=9), elements=ALPHAS.map(np.float32)
+    )
+)
 def test_fill_against_a_plain_flood(alpha):
     out = np.asarray(fr.fill_enclosed(alpha))
     expected = np.stack([python_fill(image) for image in alpha])
@@ -109,7 +117,7 @@ def test_fill_closes_a_ring_and_not_an_arc():
 
 
 def test_fill_quirk_of_a_seed_on_the_object():
-    """Pixel (0, 0) is taken for background: with 1 there, only pixels of 1 and more are reached, and all others become 1."""
+    """Pixel (0, 0) is taken for background: with 1 there, only pixels of 1 and more are reached; others become 1."""
     alpha = np.float32([[[1, 0.2], [0, 1]]])
     np.testing.assert_array_equal(np.asarray(fr.fill_enclosed(alpha)), np.ones((1, 2, 2)))
 
@@ -170,10 +178,13 @@ def test_mouth_boxes_of_a_batch():
 
 
 @pytest.mark.parametrize(
-    "centre, axis", [((128, 10), "rows"), ((128, 250), "rows"), ((10, 90), "columns"), ((250, 90), "columns"), ((1e6, 90), "columns")]
+    "centre, axis",
+    [((128, 10), "rows"), ((128, 250), "rows"), ((10, 90), "columns"), ((250, 90), "columns"), ((1e6, 90), "columns")],
 )
 def test_a_mouth_outside_the_view_is_an_error(centre, axis):
-    with pytest.raises(fr.InvalidArgumentError, match=f"the mouth of image 1 lies outside the view: {axis} .* of 0..256"):
+    with pytest.raises(
+        fr.InvalidArgumentError, match=f"the mouth of image 1 lies outside the view: {axis} .* of 0..256"
+    ):
         fr.mouth_box(np.stack([mouth(), mouth(centre)]), 256)
 
 

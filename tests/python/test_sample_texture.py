@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 options = st.fixed_dictionaries(
-    dict(filter=st.sampled_from(["nearest", "bilinear"]), border=st.sampled_from(["zero", "clamp"]), align_corners=st.booleans())
+    dict(
+        filter=st.sampled_from(["nearest", "bilinear"]),
+        border=st.sampled_from(["zero", "clamp"]),
+        align_corners=st.booleans(),
+    )
 )
 extent = st.integers(1, 9)
 
@@ -35,7 +39,7 @@ def numpy_sample(texture, grid, *, filter, border, align_corners):
     for dx, dy in [(0, 0)] if filter == "nearest" else [(0, 0), (1, 0), (0, 1), (1, 1)]:
         column, row = low[..., 0] + dx, low[..., 1] + dy
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        weight = np.prod(1 - np.abs(xy - (low + [dx, dy])), -1) if filter == "bilinear" else 1.0
+        weight = np.prod(1 - np.abs(xy - (low + np.array([dx, dy]))), -1) if filter == "bilinear" else 1.0
         texel = texture[image, row.clip(0, height - 1).astype(int), column.clip(0, width - 1).astype(int)]
         out += np.where(inside, weight, 0)[..., None] * texel
     return np.where(nan, 0, out)
@@ -69,9 +73,13 @@ def test_against_numpy(option, texture_size, grid_size, batch, channels, shared,
 
 
 @given(
-    option=options, texture_size=st.tuples(extent, extent), grid_size=st.tuples(extent, extent), batch=st.integers(1, 3),
-    channels=st.integers(1, 5), seed=st.integers(0, 10**6),
-)  # fmt: skip
+    option=options,
+    texture_size=st.tuples(extent, extent),
+    grid_size=st.tuples(extent, extent),
+    batch=st.integers(1, 3),
+    channels=st.integers(1, 5),
+    seed=st.integers(0, 10**6),
+)
 def test_against_torch(option, texture_size, grid_size, batch, channels, seed):
     torch = pytest.importorskip("torch")
     texture, grid = random_case(seed, batch, batch, texture_size, grid_size, channels)

@@ -6,17 +6,17 @@ FEW_ULPS = 4 * 2.0**-23
 
 # ---- rasterize ----
 
-#: strict_float vertices are float32 values of order 1, and barycentrics are quotients of differences of products of them.
+#: strict_float vertices are float32 values of order 1; barycentrics are quotients of differences of their products.
 BARYCENTRIC_STRICT = 2e-5
-#: watertight vertices are snapped to 1/256 pixel: each edge moves by at most sqrt(2)/512 pixel, which is the largest change of
-#: a barycentric times the triangle's smallest height in pixels. Three edges, hence the factor.
+#: watertight vertices are snapped to 1/256 pixel: each edge moves by at most sqrt(2)/512 pixel, which is the largest
+#: change of a barycentric times the triangle's smallest height in pixels. Three edges, hence the factor.
 SNAP_PX = 3 * 2**0.5 / 512
 #: Depth against the same barycentrics' blend of w: both are float32 sums of three terms of one sign.
 DEPTH_RELATIVE = 1e-5
-#: Faces cut by the near plane. Their depth is interpolated as 1/w over a polygon that reaches to the guard band (16 half images
-#: away), so the error in 1/depth is a few ulps of the largest 1/w there, not of the pixel's own: about 7/m in this scene.
+#: Faces cut by the near plane. Their depth is interpolated as 1/w over a polygon that reaches to the guard band (16
+#: half images away): the error in 1/depth is some ulps of the largest 1/w there (about 7/m), not of the pixel's own.
 CLIPPED_INVERSE_DEPTH_PER_M = 7 * 64 * 2.0**-24
-#: Barycentrics of such faces come from homogeneous coordinates of the whole triangle; relative to the distance of the point.
+#: Barycentrics of such faces come from homogeneous coordinates of the whole triangle; relative to the point's distance.
 CLIPPED_POSITION_RELATIVE = 2e-4
 #: Two surfaces nearer to each other than this (relative) may be ordered either way by different roundings.
 DEPTH_TIE_RELATIVE = 1e-4
