@@ -21,6 +21,11 @@ Head::Head(const HeadArrays& arrays, Tensor triangles, int n_shape, int n_expres
   check_argument(n_shape >= 0 && n_expression >= 0 && n_shape + n_expression == basis_.components, "n_shape ", n_shape, " + n_expression ", n_expression,
                  " must be the ", basis_.components, " components of shapedirs");
   const std::int64_t faces = triangles.size(0);
+  check_argument(landmarks_.contour_sign == 1 || landmarks_.contour_sign == -1, "contour sign must be -1 (FLAME_PyTorch) or +1 (DECA), got ",
+                 landmarks_.contour_sign);
+  // Ours: what is checked below must not change afterwards.
+  for (Tensor* t : {&landmarks_.static_face, &landmarks_.static_barycentrics, &landmarks_.dynamic_face, &landmarks_.dynamic_barycentrics})
+    if (t->defined()) *t = t->clone();
   if (landmarks_.static_face.defined()) {
     expect(landmarks_.static_face, "static landmark faces", "[L]", DType::i32, {kAny});
     expect(landmarks_.static_barycentrics, "static landmark barycentrics", "[L, 3]", DType::f32, {landmarks_.static_face.size(0), 3});

@@ -77,7 +77,7 @@ Topology prepare_topology(const Tensor& triangles, std::int64_t vertices) {
   check_argument(triangles.device().is_cpu(), "prepare_topology works on the CPU; move the result with to()");
   const std::int32_t* id = triangles.data<std::int32_t>();
   Topology out;
-  out.triangles = triangles;
+  out.triangles = triangles.clone();  // ours: what was checked must not change
   out.vertices = vertices;
   out.first = Tensor::zeros({vertices + 1}, DType::i32, {}, "mesh topology");
   out.corner_face = Tensor::empty({triangles.count()}, DType::i32, {}, "mesh topology");

@@ -78,6 +78,9 @@ Tensor mouth_box(const Tensor& landmarks, int size) {
         low[axis] = std::min(low[axis], p[2 * l + axis]);
         high[axis] = std::max(high[axis], p[2 * l + axis]);
       }
+    bool finite = true;
+    for (int l = 48; l < 60; ++l) finite = finite && std::fabs(p[2 * l]) < 1e8f && std::fabs(p[2 * l + 1]) < 1e8f;  // false for NaN
+    check_argument(finite, "the lips of image ", b, " are not finite or far outside the view");
     const int extent = static_cast<int>(1.2f * std::max(high[0] - low[0], high[1] - low[1]));
     const int half = extent / 2;
     const float centre[2] = {(p[2 * 48] + p[2 * 54]) / 2.f, (p[2 * 48 + 1] + p[2 * 54 + 1]) / 2.f};

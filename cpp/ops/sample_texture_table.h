@@ -24,17 +24,24 @@ FORGE_HD float texel_coordinate(float g, int size, bool align_corners) {
 }
 FORGE_HD float clamp_to(float v, float high) { return v < 0.f ? 0.f : (v > high ? high : v); }
 
-FORGE_HD void sample_pixel(const SampleArgs& a, std::int64_t b, std::int64_t p) {
-  const std::int64_t pixel = b * a.pixels + p;
-  float* out = a.out + pixel * a.channels;
-  float x = texel_coordinate(a.grid[2 * pixel], a.width, a.align_corners), y = texel_coordinate(a.grid[2 * pixel + 1], a.height, a.align_corners);
-  for (std::int64_t c = 0; c < a.channels; ++c) out[c] = 0.f;
-  if (!(x - x == 0.f) || !(y - y == 0.f)) return;
+// Texel coordinates of a pixel; false: it reads 0 (NaN, or out of reach of any texel).
+FORGE_HD bool locate(const SampleArgs& a, std::int64_t pixel, float& x, float& y) {
+  x = texel_coordinate(a.grid[2 * pixel], a.width, a.align_corners);
+  y = texel_coordinate(a.grid[2 * pixel + 1], a.height, a.align_corners);
+  if (x != x || y != y) return false;
   if (a.clamp) {
     x = clamp_to(x, static_cast<float>(a.width - 1));
     y = clamp_to(y, static_cast<float>(a.height - 1));
   }
-  if (!(x > -2.f && y > -2.f && x < static_cast<float>(a.width) + 1.f && y < static_cast<float>(a.height) + 1.f)) return;
+  return x > -2.f && y > -2.f && x < static_cast<float>(a.width) + 1.f && y < static_cast<float>(a.height) + 1.f;
+}
+
+FORGE_HD void sample_pixel(const SampleArgs& a, std::int64_t b, std::int64_t p) {
+  const std::int64_t pixel = b * a.pixels + p;
+  float* out = a.out + pixel * a.channels;
+  for (std::int64_t c = 0; c < a.channels; ++c) out[c] = 0.f;
+  float x, y;
+  if (!locate(a, pixel, x, y)) return;
   const float* base = a.texture + b * a.texture_stride;
   if (!a.bilinear) {
     const int column = static_cast<int>(nearbyintf(x)), row = static_cast<int>(nearbyintf(y));  // half to even, as grid_sample

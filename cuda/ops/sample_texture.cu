@@ -9,14 +9,8 @@ constexpr int kThreads = 256;
 
 // Channel `channel` of sample_pixel: the same sums in the same order, kept in a register.
 __device__ float sample_channel(const SampleArgs& a, std::int64_t image, std::int64_t pixel, unsigned channel) {
-  float x = texel_coordinate(a.grid[2 * pixel], a.width, a.align_corners), y = texel_coordinate(a.grid[2 * pixel + 1], a.height, a.align_corners);
-  if (!(x - x == 0.f) || !(y - y == 0.f)) return 0.f;
-  if (a.clamp) {
-    x = clamp_to(x, static_cast<float>(a.width - 1));
-    y = clamp_to(y, static_cast<float>(a.height - 1));
-  }
-  if (!(x > -2.f && y > -2.f && x < static_cast<float>(a.width) + 1.f && y < static_cast<float>(a.height) + 1.f)) return 0.f;
-
+  float x, y;
+  if (!locate(a, pixel, x, y)) return 0.f;
   const float* base = a.texture + image * a.texture_stride + channel;
   const auto inside = [&](int row, int column) { return column >= 0 && column < a.width && row >= 0 && row < a.height; };
   const auto texel = [&](int row, int column) { return base[(static_cast<std::int64_t>(row) * a.width + column) * a.channels]; };

@@ -149,8 +149,15 @@ def _from_arrays(raw: dict[str, Any], where: str, n_shape: int | None) -> FlameA
         assert array is not None
         return np.ascontiguousarray(array, dtype=np.float32)
 
+    def whole(array: np.ndarray | None, name: str) -> np.ndarray:
+        assert array is not None
+        out = np.ascontiguousarray(array, dtype=np.int32)
+        if not np.array_equal(out, array):
+            raise ValueError(f"{name} holds values that are not 32-bit whole numbers")
+        return out
+
     v_template = floats(take("v_template"))
-    faces = np.ascontiguousarray(take("faces", "f"), dtype=np.int32)
+    faces = whole(take("faces", "f"), "faces")
     shapedirs = floats(take("shapedirs"))
     posedirs = take("posedirs", required=False)
     weights = floats(take("weights", "lbs_weights"))

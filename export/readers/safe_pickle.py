@@ -85,11 +85,23 @@ class _Scalar(Record):
         return np.frombuffer(raw, number)[0]
 
 
+class _Buffer(Record):
+    """`numpy._core.numeric._frombuffer(data, dtype, shape, order)`: how protocol 5 writes an array."""
+
+    def decode(self) -> Any:
+        if len(self.args) != 4:
+            raise pickle.UnpicklingError("an array without contents")
+        data, dtype, shape, order = self.args
+        array = _Array()
+        array.state = (1, shape, dtype, order == "F", bytes(data) if isinstance(data, bytearray) else data)
+        return array.decode()
+
+
 def _decoded(value: Any, depth: int = 0) -> Any:
     """`value` with arrays and scalars in place of their records, in containers and in the states of records."""
     if depth > 100:
         raise pickle.UnpicklingError("nested too deeply, or refers to itself")
-    if isinstance(value, (_Array, _Scalar)):
+    if isinstance(value, (_Array, _Buffer, _Scalar)):
         inner = value.decode()
         return _decoded(inner, depth + 1) if isinstance(inner, (list, dict, Record)) else inner
     if isinstance(value, Record):
@@ -114,15 +126,25 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     return text.encode("latin-1")
 
 
+def _no_bytes(*args: Any) -> bytes:
+    """Replaces `bytes()`, by which protocol 2 writes empty bytes."""
+    if args:
+        raise pickle.UnpicklingError("bytes made from other objects")
+    return b""
+
+
 #: What NumPy arrays need, under Python 2 and 3, old and new NumPy.
 NUMPY_NAMES: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): Record,
     ("numpy", "dtype"): _DType,
     ("_codecs", "encode"): _latin1,
+    ("__builtin__", "bytes"): _no_bytes,
+    ("builtins", "bytes"): _no_bytes,
 }
-for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
-    NUMPY_NAMES[_module, "_reconstruct"] = _Array
-    NUMPY_NAMES[_module, "scalar"] = _Scalar
+for _module in ("numpy.core", "numpy._core"):
+    NUMPY_NAMES[f"{_module}.multiarray", "_reconstruct"] = _Array
+    NUMPY_NAMES[f"{_module}.multiarray", "scalar"] = _Scalar
+    NUMPY_NAMES[f"{_module}.numeric", "_frombuffer"] = _Buffer
 
 #: Python 2's old-style object reconstruction, and plain containers.
 OBJECT_NAMES: dict[tuple[str, str], Any] = {
@@ -136,16 +158,26 @@ OBJECT_NAMES: dict[tuple[str, str], Any] = {
 }
 
 
+def _disposable(thing: Any) -> Any:
+    """A stand-in that a file may deface (BUILD sets attributes of whatever a file names) without lasting effect."""
+    if isinstance(thing, type) and issubclass(thing, Record):
+        return type(thing.__name__, (thing,), {})
+    return thing if isinstance(thing, type) else (lambda *args: thing(*args))
+
+
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BufferedIOBase, allowed: Mapping[tuple[str, str], Any], encoding: str) -> None:
         super().__init__(file, encoding=encoding, fix_imports=False)
         self._allowed = allowed
+        self._named: dict[tuple[str, str], Any] = {}
 
     def find_class(self, module: str, name: str) -> Any:
-        try:
-            return self._allowed[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"the file asks for {module}.{name}, which this reader does not allow") from None
+        key = (module, name)
+        if key not in self._allowed:
+            raise pickle.UnpicklingError(f"the file asks for {module}.{name}, which this reader does not allow")
+        if key not in self._named:
+            self._named[key] = _disposable(self._allowed[key])
+        return self._named[key]
 
     def persistent_load(self, pid: Any) -> Any:
         raise pickle.UnpicklingError("the file refers to data outside of it")

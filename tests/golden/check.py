@@ -38,8 +38,11 @@ def main() -> int:
     companions = {name for section in SECTIONS.values() for name in section.companions} | {"case.json", "README.md"}
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
         if path.name in SECTIONS:
+            before = report.passed + report.failed
             try:
                 SECTIONS[path.name].run(path, case, report)
+                if report.passed + report.failed == before:
+                    report.fail(path.stem, "it has none of the arrays that this section knows")
             except Exception:
                 report.fail(path.stem, traceback.format_exc().strip().replace("\n", " | "))
         elif path.name not in companions:

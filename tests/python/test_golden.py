@@ -150,12 +150,7 @@ def test_a_damaged_file_fails(check, copy, damage):
     assert status == 1 and failed >= 1 and lines(output, "FAIL")
 
 
-_SILENT = pytest.mark.xfail(
-    strict=True, reason="checks/raster.py skips whatever is absent: no check at all, and no failure"
-)
-
-
-@pytest.mark.parametrize("name", ["flame_lbs.npz", pytest.param("raster.npz", marks=_SILENT)])
+@pytest.mark.parametrize("name", ["flame_lbs.npz", "raster.npz"])
 def test_a_file_without_known_arrays_fails(check, tmp_path, copy, name):
     folder = copy("cameras.npz")
     np.savez(folder / name, something=np.zeros(3))

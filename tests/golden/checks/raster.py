@@ -19,6 +19,9 @@ VIEWS = {"front": (0, 0, 0), "yaw90": (0, 90, 0), "yawm90": (0, -90, 0), "pitch9
 
 def run(path: Path, case: dict[str, Any], report: Report) -> None:
     data = dict(np.load(path, allow_pickle=False))
+    for part, array in (("small", "small.verts"), ("head", "verts"), ("fill", "fill.in")):
+        if array not in data:
+            report.fail(f"raster/{part}", f"the file lacks {array}")
     for name in report.paths():
         _small(data, name, report)
         _head(data, name, report)
