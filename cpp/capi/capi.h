@@ -37,8 +37,8 @@ constexpr std::uint32_t kLargestStruct = 4096;  // no struct of ours grows past 
 template <class T>
 void check_struct(const T* given, const char* name, const char* init, std::uint32_t first) {
   check_argument(given != nullptr, name, " is NULL; pass a struct initialised with ", init);
-  check_argument(given->struct_size >= first && given->struct_size <= kLargestStruct, name, ".struct_size is ", given->struct_size, ", expected at least ",
-                 first, "; initialise the struct with ", init);
+  check_argument(given->struct_size >= first && given->struct_size <= kLargestStruct, name, ".struct_size is ", given->struct_size,
+                 ", expected at least ", first, "; initialise the struct with ", init);
 }
 
 /// Defaults of each struct that is read.
@@ -58,7 +58,8 @@ T read_struct(const T* given, const char* name, const char* init, std::uint32_t 
   const auto* bytes = reinterpret_cast<const unsigned char*>(given);
   std::memcpy(&known, bytes, std::min<std::size_t>(given->struct_size, sizeof(T)));
   for (std::size_t i = sizeof(T); i < given->struct_size; ++i)
-    check(bytes[i] == 0, ErrorCode::unsupported, name, " uses a member that forge_rt ", FORGE_RT_VERSION_STRING, " does not have; update the library");
+    check(bytes[i] == 0, ErrorCode::unsupported, name, " uses a member that forge_rt ", FORGE_RT_VERSION_STRING,
+          " does not have; update the library");
   return known;
 }
 

@@ -20,15 +20,15 @@ frt_status frt_forgehead_load(const char* folder, frt_forgehead** head) {
 
 void frt_forgehead_free(frt_forgehead* head) { delete head; }
 
-frt_status frt_forgehead_sample_image(const frt_forgehead* head, uint64_t seed, uint64_t index, const frt_orbit* orbit, const frt_render_options* options,
-                                      const frt_face_image* image) {
+frt_status frt_forgehead_sample_image(const frt_forgehead* head, uint64_t seed, uint64_t index, const frt_orbit* orbit,
+                                      const frt_render_options* options, const frt_face_image* image) {
   return guarded([&] {
     check_pointer(head, "head");
     const frt_orbit given = orbit != nullptr ? read_struct(orbit, "orbit", "FRT_ORBIT_INIT") : init_of(orbit);
     const frt_render_options o = options != nullptr ? read_struct(options, "options", "FRT_RENDER_OPTIONS_INIT") : init_of(options);
     const frt_face_image out = read_struct(image, "image", "FRT_FACE_IMAGE_INIT");
-    check_argument(o.height >= 1 && o.height <= 8192 && o.width >= 1 && o.width <= 8192, "options.height and options.width must be 1..8192, got ", o.height,
-                   " and ", o.width);
+    check_argument(o.height >= 1 && o.height <= 8192 && o.width >= 1 && o.width <= 8192,
+                   "options.height and options.width must be 1..8192, got ", o.height, " and ", o.width);
     Orbit where;
     where.yaw_deg = given.yaw_deg;
     where.pitch_deg = given.pitch_deg;
@@ -60,9 +60,10 @@ frt_status frt_forgehead_get_label(const frt_forgehead* head, int32_t row, frt_l
   return guarded([&] {
     check_pointer(head, "head");
     const std::vector<LabelInfo>& labels = head->head->labels();
-    check_argument(row >= 0 && row < static_cast<std::int32_t>(labels.size()), "row must be 0..", static_cast<int>(labels.size()) - 1, ", got ", row);
+    check_argument(row >= 0 && row < static_cast<std::int32_t>(labels.size()), "row must be 0..", static_cast<int>(labels.size()) - 1,
+                   ", got ", row);
     const LabelInfo& label = labels[static_cast<std::size_t>(row)];
-    write_struct(info, frt_label_info{0, label.id, label.name.c_str(), {label.color[0], label.color[1], label.color[2], 255}, label.mirror}, "info",
-                 "FRT_LABEL_INFO_INIT");
+    write_struct(info, frt_label_info{0, label.id, label.name.c_str(), {label.color[0], label.color[1], label.color[2], 255}, label.mirror},
+                 "info", "FRT_LABEL_INFO_INIT");
   });
 }

@@ -93,8 +93,8 @@ frt_status frt_head_get_info(const frt_head* head, frt_head_info* info) {
     check_pointer(head, "head");
     const Head& h = head->head;
     write_struct(info,
-                 frt_head_info{0, h.vertices(), static_cast<std::int32_t>(h.triangles().size(0)), h.joints(), static_cast<std::int32_t>(landmark_count(h)),
-                               h.n_shape(), h.n_expression()},
+                 frt_head_info{0, h.vertices(), static_cast<std::int32_t>(h.triangles().size(0)), h.joints(),
+                               static_cast<std::int32_t>(landmark_count(h)), h.n_shape(), h.n_expression()},
                  "info", "FRT_HEAD_INFO_INIT");
   });
 }
@@ -104,7 +104,8 @@ frt_status frt_head_copy_triangles(const frt_head* head, int32_t* triangles, siz
     check_pointer(head, "head");
     check_pointer(triangles, "triangles");
     const auto needed = static_cast<std::size_t>(head->head.triangles().count());
-    check_argument(count == needed, "triangles has room for ", count, " int32, this head needs ", needed, " (3 per triangle; see frt_head_get_info)");
+    check_argument(count == needed, "triangles has room for ", count, " int32, this head needs ", needed,
+                   " (3 per triangle; see frt_head_get_info)");
     copy_out(head->head.triangles(), triangles);
   });
 }
@@ -116,8 +117,8 @@ frt_status frt_head_evaluate(const frt_head* head, const frt_head_parameters* pa
     const Head& h = head->head;
     check_argument(p.batch >= 1, "parameters.batch must be at least 1, got ", p.batch);
     check_argument(p.n_shape >= 0 && p.n_shape <= h.n_shape(), "parameters.n_shape must be 0..", h.n_shape(), ", got ", p.n_shape);
-    check_argument(p.n_expression >= 0 && p.n_expression <= h.n_expression(), "parameters.n_expression must be 0..", h.n_expression(), ", got ",
-                   p.n_expression);
+    check_argument(p.n_expression >= 0 && p.n_expression <= h.n_expression(), "parameters.n_expression must be 0..", h.n_expression(),
+                   ", got ", p.n_expression);
     check_argument(landmarks == nullptr || landmark_count(h) > 0, "this head has no landmarks; pass NULL for them");
     HeadParameters in;
     in.shape = input(p.shape, {p.batch, p.n_shape});

@@ -61,8 +61,9 @@ frt_status frt_cuda_query(frt_cuda_info* info) {
     thread_local std::string reason;
     CudaStatus status = cuda_status();
     reason = std::move(status.reason);
-    write_struct(info, frt_cuda_info{0, status.built ? 1 : 0, status.device_count, status.driver_version, status.runtime_version, reason.c_str()}, "info",
-                 "FRT_CUDA_INFO_INIT");
+    write_struct(info,
+                 frt_cuda_info{0, status.built ? 1 : 0, status.device_count, status.driver_version, status.runtime_version, reason.c_str()},
+                 "info", "FRT_CUDA_INFO_INIT");
   });
 }
 

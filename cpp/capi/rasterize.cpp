@@ -11,8 +11,8 @@ frt_status frt_rasterize(const frt_raster_mesh* mesh, const frt_raster_options* 
     const frt_raster_mesh m = read_struct(mesh, "mesh", "FRT_RASTER_MESH_INIT");
     const frt_raster_options o = read_struct(options, "options", "FRT_RASTER_OPTIONS_INIT");
     const frt_raster_output out = read_struct(output, "output", "FRT_RASTER_OUTPUT_INIT");
-    check_argument(m.batch >= 0 && m.vertices >= 0 && m.triangles >= 0, "mesh.batch, mesh.vertices and mesh.triangles must be >= 0, got ", m.batch, ", ",
-                   m.vertices, " and ", m.triangles);
+    check_argument(m.batch >= 0 && m.vertices >= 0 && m.triangles >= 0, "mesh.batch, mesh.vertices and mesh.triangles must be >= 0, got ",
+                   m.batch, ", ", m.vertices, " and ", m.triangles);
     check_argument(m.positions != nullptr || m.batch == 0 || m.vertices == 0, "mesh.positions is NULL; pass [batch, vertices, 4] floats");
     check_argument(m.indices != nullptr || m.triangles == 0, "mesh.indices is NULL; pass [triangles, 3] vertex ids");
     check_argument(out.labels == nullptr || m.face_labels != nullptr || m.triangles == 0,

@@ -39,14 +39,13 @@ Device Device::parse(const std::string& text) {
   }
   check_argument(is_cuda, "device must be 'cpu', 'cuda' or 'cuda:N', got '", text, "'");
   const CudaStatus status = cuda_status();
-  check(index < status.device_count, ErrorCode::device_unavailable, "device '", text, "' is not usable: ",
-        status.device_count == 0 ? status.reason : concat("there are ", status.device_count, " CUDA devices"),
+  check(index < status.device_count, ErrorCode::device_unavailable, "device '", text,
+        "' is not usable: ", status.device_count == 0 ? status.reason : concat("there are ", status.device_count, " CUDA devices"),
         "; use device 'cpu' or run `forge-rt doctor`");
   return {DeviceType::cuda, index};
 }
 
-void copy_bytes(void* destination, Device destination_device, const void* source, Device source_device, std::size_t bytes,
-                Stream stream) {
+void copy_bytes(void* destination, Device destination_device, const void* source, Device source_device, std::size_t bytes, Stream stream) {
   if (bytes == 0) return;
   if (destination_device.is_cpu() && source_device.is_cpu()) {
     std::memcpy(destination, source, bytes);

@@ -25,8 +25,8 @@ Report& report() {
 int count_allocation(Device device, std::size_t bytes, const char* purpose) {
   Report& r = report();
   const std::lock_guard lock(r.mutex);
-  auto row = std::find_if(r.rows.begin(), r.rows.end(),
-                          [&](const MemoryUse& use) { return use.device == device && use.purpose == purpose; });
+  auto row =
+      std::find_if(r.rows.begin(), r.rows.end(), [&](const MemoryUse& use) { return use.device == device && use.purpose == purpose; });
   if (row == r.rows.end()) row = r.rows.insert(r.rows.end(), MemoryUse{purpose, device});
   row->current_bytes += bytes;
   row->peak_bytes = std::max(row->peak_bytes, row->current_bytes);
@@ -87,8 +87,7 @@ std::vector<MemoryUse> memory_report() {
     const std::lock_guard lock(r.mutex);
     rows = r.rows;
   }
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const MemoryUse& a, const MemoryUse& b) { return a.current_bytes > b.current_bytes; });
+  std::stable_sort(rows.begin(), rows.end(), [](const MemoryUse& a, const MemoryUse& b) { return a.current_bytes > b.current_bytes; });
   return rows;
 }
 

@@ -51,7 +51,9 @@ inline Int select(Mask m, Int yes, Int no) { return _mm512_mask_mov_epi32(no, m,
 inline Float gather(const float* base, Int index) { return _mm512_i32gather_ps(index, base, 4); }
 inline Int gather(const std::int32_t* base, Int index) { return _mm512_i32gather_epi32(index, base, 4); }
 inline Float gather(const float* base, Int index, Mask m) { return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, index, base, 4); }
-inline Int gather(const std::int32_t* base, Int index, Mask m) { return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), m, index, base, 4); }
+inline Int gather(const std::int32_t* base, Int index, Mask m) {
+  return _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), m, index, base, 4);
+}
 
 inline Int gather_bytes(const std::uint8_t* base, Int index, Mask m) {  // reads 4 bytes a lane: pad the table by 3
   return _mm512_and_epi32(_mm512_mask_i32gather_epi32(_mm512_setzero_si512(), m, index, base, 1), _mm512_set1_epi32(0xFF));
@@ -132,7 +134,8 @@ inline Int gather(const std::int32_t* base, Int index, Mask m) {
 }
 
 inline Int gather_bytes(const std::uint8_t* base, Int index, Mask m) {
-  return _mm256_and_si256(_mm256_mask_i32gather_epi32(_mm256_setzero_si256(), reinterpret_cast<const int*>(base), index, m, 1), _mm256_set1_epi32(0xFF));
+  return _mm256_and_si256(_mm256_mask_i32gather_epi32(_mm256_setzero_si256(), reinterpret_cast<const int*>(base), index, m, 1),
+                          _mm256_set1_epi32(0xFF));
 }
 inline void store_bytes(std::uint8_t* p, Int v) {
   const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -158,8 +161,8 @@ inline Double sub(Double a, Double b) { return _mm256_sub_pd(a, b); }
 inline Double mul(Double a, Double b) { return _mm256_mul_pd(a, b); }
 inline unsigned non_negative_bits(Double a, Double b, Double c) {
   const __m256d zero = _mm256_setzero_pd();
-  return static_cast<unsigned>(_mm256_movemask_pd(_mm256_and_pd(_mm256_cmp_pd(a, zero, _CMP_GE_OQ),
-                                                                _mm256_and_pd(_mm256_cmp_pd(b, zero, _CMP_GE_OQ), _mm256_cmp_pd(c, zero, _CMP_GE_OQ)))));
+  return static_cast<unsigned>(_mm256_movemask_pd(_mm256_and_pd(
+      _mm256_cmp_pd(a, zero, _CMP_GE_OQ), _mm256_and_pd(_mm256_cmp_pd(b, zero, _CMP_GE_OQ), _mm256_cmp_pd(c, zero, _CMP_GE_OQ)))));
 }
 inline void store_as_float(float* p, Double v) { _mm_storeu_ps(p, _mm256_cvtpd_ps(v)); }
 

@@ -66,10 +66,19 @@ Tensor convert(const Tensor& source) {
 
 std::size_t dtype_size(DType dtype) {
   switch (dtype) {
-    case DType::u8: case DType::i8: case DType::boolean: return 1;
-    case DType::u16: case DType::i16: case DType::f16: case DType::bf16: return 2;
-    case DType::u32: case DType::i32: case DType::f32: return 4;
-    case DType::u64: case DType::i64: case DType::f64: return 8;
+    case DType::u8:
+    case DType::i8:
+    case DType::boolean: return 1;
+    case DType::u16:
+    case DType::i16:
+    case DType::f16:
+    case DType::bf16: return 2;
+    case DType::u32:
+    case DType::i32:
+    case DType::f32: return 4;
+    case DType::u64:
+    case DType::i64:
+    case DType::f64: return 8;
   }
   return 0;
 }
@@ -127,8 +136,8 @@ Tensor Tensor::borrow(void* data, Shape shape, DType dtype, Device device, std::
   return borrow_strided(data, std::move(shape), std::move(strides), dtype, device, std::move(keep_alive), read_only);
 }
 
-Tensor Tensor::borrow_strided(void* data, Shape shape, Shape strides, DType dtype, Device device,
-                              std::shared_ptr<void> keep_alive, bool read_only) {
+Tensor Tensor::borrow_strided(void* data, Shape shape, Shape strides, DType dtype, Device device, std::shared_ptr<void> keep_alive,
+                              bool read_only) {
   check_argument(shape.size() == strides.size(), "shape and strides differ in rank");
   Tensor out;
   out.storage_ = Storage::borrow(device, data, static_cast<std::size_t>(count_of(shape)) * dtype_size(dtype), std::move(keep_alive));

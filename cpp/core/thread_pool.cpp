@@ -155,8 +155,7 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& b
 
 void parallel_for_ranges(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
   grain = std::max<std::int64_t>(grain, 1);
-  parallel_for((count + grain - 1) / grain,
-               [&](std::int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
+  parallel_for((count + grain - 1) / grain, [&](std::int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
 }
 
 }  // namespace forge_rt

@@ -28,11 +28,13 @@ Bundle Bundle::open(const std::string& folder) {
   for (const auto& [name, entry] : json["files"].items()) {
     check(name.find('/') == std::string::npos && name.find('\\') == std::string::npos && name != "..", ErrorCode::corrupt_file, source,
           " names a file outside its folder: ", name);
-    check(entry.is_object() && entry.contains("sha256") && entry["sha256"].is_string(), ErrorCode::corrupt_file, source, " has no SHA-256 for ", name);
+    check(entry.is_object() && entry.contains("sha256") && entry["sha256"].is_string(), ErrorCode::corrupt_file, source,
+          " has no SHA-256 for ", name);
     const Tensor contents = read_file((root / name).string());
     const std::string found = sha256_hex(contents.raw(), contents.bytes());
-    check(found == entry["sha256"].get<std::string>(), ErrorCode::corrupt_file, (root / name).string(), " does not match its hash in bundle.json (expected ",
-          entry["sha256"].get<std::string>().substr(0, 12), "…, found ", found.substr(0, 12), "…); it was edited or damaged: install the bundle again");
+    check(found == entry["sha256"].get<std::string>(), ErrorCode::corrupt_file, (root / name).string(),
+          " does not match its hash in bundle.json (expected ", entry["sha256"].get<std::string>().substr(0, 12), "…, found ",
+          found.substr(0, 12), "…); it was edited or damaged: install the bundle again");
     bundle.files_.emplace(name, contents);
   }
   return bundle;

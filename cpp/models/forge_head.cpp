@@ -29,7 +29,8 @@ Tensor take(std::map<std::string, Tensor>& tensors, const char* name, DType dtyp
   check(found != tensors.end(), ErrorCode::corrupt_file, folder, ": head.safetensors lacks '", name, "'");
   if (dtype == DType::f32) return found->second.to_f32();
   if (dtype == DType::i32) return found->second.to_i32();
-  check(found->second.dtype() == dtype, ErrorCode::corrupt_file, folder, ": '", name, "' must be ", dtype_name(dtype), ", got ", found->second.str());
+  check(found->second.dtype() == dtype, ErrorCode::corrupt_file, folder, ": '", name, "' must be ", dtype_name(dtype), ", got ",
+        found->second.str());
   return found->second;
 }
 
@@ -59,19 +60,19 @@ int ForgeHead::Impl::expression_index(const std::string& name) const {
 std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
   const Bundle bundle = Bundle::open(folder);
   const Json json = parse_json(bundle.manifest(), folder + "/bundle.json");
-  check(bundle.family() == "head" && json.contains("sliders") && json.contains("parts"), ErrorCode::unsupported, folder, " is a bundle of family '",
-        bundle.family(), "', not a ForgeHead (family 'head' with sliders and parts)");
+  check(bundle.family() == "head" && json.contains("sliders") && json.contains("parts"), ErrorCode::unsupported, folder,
+        " is a bundle of family '", bundle.family(), "', not a ForgeHead (family 'head' with sliders and parts)");
   auto impl = std::make_shared<Impl>();
   impl->hash = bundle.hash();
   std::map<std::string, Tensor> tensors = bundle.tensors("head.safetensors");
 
   for (const Json& s : field<Json>(json, "sliders", folder))
-    impl->sliders.push_back({field<std::string>(s, "name", folder), field<std::string>(s, "region", folder), s.value("about", ""), field<float>(s, "min", folder),
-                             field<float>(s, "max", folder), field<float>(s, "default", folder)});
+    impl->sliders.push_back({field<std::string>(s, "name", folder), field<std::string>(s, "region", folder), s.value("about", ""),
+                             field<float>(s, "min", folder), field<float>(s, "max", folder), field<float>(s, "default", folder)});
   for (const Json& e : field<Json>(json, "expressions", folder)) impl->expressions.push_back(field<std::string>(e, "name", folder));
   for (const Json& l : field<Json>(json, "labels", folder))
-    impl->labels.push_back({field<int>(l, "id", folder), field<std::string>(l, "name", folder), field<std::array<std::uint8_t, 3>>(l, "color", folder),
-                            field<int>(l, "mirror", folder)});
+    impl->labels.push_back({field<int>(l, "id", folder), field<std::string>(l, "name", folder),
+                            field<std::array<std::uint8_t, 3>>(l, "color", folder), field<int>(l, "mirror", folder)});
   for (const Json& p : field<Json>(json, "parts", folder)) {
     HeadPart part;
     part.name = field<std::string>(p, "name", folder);
@@ -105,9 +106,12 @@ std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
   const Tensor triangles = take(tensors, "faces", DType::i32, folder);
 
   // Points of the anatomical jaw line (row 0 of the contour table) and the 51 static ones: one fixed embedding of 68.
-  const Tensor static_face = take(tensors, "landmark_static_face", DType::i32, folder), static_weights = take(tensors, "landmark_static_bary", DType::f32, folder);
-  const Tensor row_face = take(tensors, "landmark_dynamic_face", DType::i32, folder), row_weights = take(tensors, "landmark_dynamic_bary", DType::f32, folder);
-  check(row_face.rank() == 2 && row_face.size(1) == 17 && static_face.count() == 51, ErrorCode::corrupt_file, folder, ": expected 17 contour and 51 static landmarks");
+  const Tensor static_face = take(tensors, "landmark_static_face", DType::i32, folder),
+               static_weights = take(tensors, "landmark_static_bary", DType::f32, folder);
+  const Tensor row_face = take(tensors, "landmark_dynamic_face", DType::i32, folder),
+               row_weights = take(tensors, "landmark_dynamic_bary", DType::f32, folder);
+  check(row_face.rank() == 2 && row_face.size(1) == 17 && static_face.count() == 51, ErrorCode::corrupt_file, folder,
+        ": expected 17 contour and 51 static landmarks");
   LandmarkArrays landmarks;
   landmarks.static_face = Tensor::empty({68}, DType::i32);
   landmarks.static_barycentrics = Tensor::empty({68, 3}, DType::f32);
@@ -116,7 +120,8 @@ std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
   std::copy_n(row_weights.data<float>(), 17 * 3, landmarks.static_barycentrics.mutable_data<float>());
   std::copy_n(static_weights.data<float>(), 51 * 3, landmarks.static_barycentrics.mutable_data<float>() + 17 * 3);
 
-  impl->head = std::make_unique<Head>(arrays, triangles, static_cast<int>(impl->sliders.size()), static_cast<int>(impl->expressions.size()), landmarks);
+  impl->head = std::make_unique<Head>(arrays, triangles, static_cast<int>(impl->sliders.size()), static_cast<int>(impl->expressions.size()),
+                                      landmarks);
   check(impl->head->joints() == 5, ErrorCode::unsupported, folder, ": a ForgeHead has 5 joints, this has ", impl->head->joints());
   impl->rest = arrays.v_template;
   impl->face_part = take(tensors, "face_part", DType::u8, folder);
@@ -130,12 +135,14 @@ std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
   impl->face_labels = Tensor::empty({triangles.size(0)}, DType::u8);
   for (std::int64_t f = 0; f < triangles.size(0); ++f) {
     const std::uint8_t part = impl->face_part.data<std::uint8_t>()[f];
-    check(part < impl->parts.size(), ErrorCode::corrupt_file, folder, ": triangle ", f, " names part ", int{part}, " of ", impl->parts.size());
-    impl->face_labels.mutable_data<std::uint8_t>()[f] = impl->parts[part].material == Material::skin ? kLabelFromUv : impl->parts[part].label;
+    check(part < impl->parts.size(), ErrorCode::corrupt_file, folder, ": triangle ", f, " names part ", int{part}, " of ",
+          impl->parts.size());
+    impl->face_labels.mutable_data<std::uint8_t>()[f] =
+        impl->parts[part].material == Material::skin ? kLabelFromUv : impl->parts[part].label;
   }
   for (std::int64_t i = 0; i < impl->uv_triangles.count(); ++i)
-    check(impl->uv_triangles.data<std::int32_t>()[i] >= 0 && impl->uv_triangles.data<std::int32_t>()[i] < impl->uv.size(0), ErrorCode::corrupt_file, folder,
-          ": uv_faces names a row outside uv");
+    check(impl->uv_triangles.data<std::int32_t>()[i] >= 0 && impl->uv_triangles.data<std::int32_t>()[i] < impl->uv.size(0),
+          ErrorCode::corrupt_file, folder, ": uv_faces names a row outside uv");
 
   auto model = std::make_shared<ForgeHead>();
   model->impl_ = impl;
@@ -152,15 +159,16 @@ FaceParameters ForgeHead::neutral() const {
 
 HeadMesh ForgeHead::mesh(const std::vector<FaceParameters>& faces) const {
   const auto batch = static_cast<std::int64_t>(faces.size());
-  const auto n_sliders = static_cast<std::int64_t>(impl_->sliders.size()), n_expressions = static_cast<std::int64_t>(impl_->expressions.size());
+  const auto n_sliders = static_cast<std::int64_t>(impl_->sliders.size()),
+             n_expressions = static_cast<std::int64_t>(impl_->expressions.size());
   HeadParameters parameters;
   parameters.shape = Tensor::empty({batch, n_sliders}, DType::f32, {}, "head parameters");
   parameters.expression = Tensor::empty({batch, n_expressions}, DType::f32, {}, "head parameters");
   parameters.pose = Tensor::zeros({batch, 5, 3}, DType::f32, {}, "head parameters");
   for (std::int64_t b = 0; b < batch; ++b) {
     const FaceParameters& face = faces[b];
-    check_argument(static_cast<std::int64_t>(face.sliders.size()) == n_sliders, "face ", b, " has ", face.sliders.size(), " sliders, this head has ", n_sliders,
-                   "; start from neutral() or sample()");
+    check_argument(static_cast<std::int64_t>(face.sliders.size()) == n_sliders, "face ", b, " has ", face.sliders.size(),
+                   " sliders, this head has ", n_sliders, "; start from neutral() or sample()");
     check_argument(static_cast<std::int64_t>(face.expression.size()) == n_expressions, "face ", b, " has ", face.expression.size(),
                    " expression weights, this head has ", n_expressions, "; start from neutral() or sample()");
     for (std::int64_t i = 0; i < n_sliders; ++i)

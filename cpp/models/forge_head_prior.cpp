@@ -74,7 +74,8 @@ FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index) const 
     const auto gaze_yaw = static_cast<float>(std::clamp(0.14 * random.normal(), -0.4, 0.4));
     const auto gaze_pitch = static_cast<float>(std::clamp(0.09 * random.normal(), -0.25, 0.25));
     face.left_eye = face.right_eye = {gaze_pitch, gaze_yaw, 0.f};
-    face.neck = {static_cast<float>(0.05 * random.normal()), static_cast<float>(0.06 * random.normal()), static_cast<float>(0.04 * random.normal())};
+    face.neck = {static_cast<float>(0.05 * random.normal()), static_cast<float>(0.06 * random.normal()),
+                 static_cast<float>(0.04 * random.normal())};
   }
 
   {  // look

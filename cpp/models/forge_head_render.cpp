@@ -15,8 +15,10 @@ namespace forge_rt {
 
 void RenderOptions::validate() const {
   check_argument(supersample >= 1 && supersample <= 4, "supersample must be 1..4, got ", supersample);
-  check_argument(size.height >= 1 && size.width >= 1 && size.height * supersample <= raster::kMaxImage && size.width * supersample <= raster::kMaxImage,
-                 "image size times supersample must be 1..", raster::kMaxImage, ", got ", size.height, " x ", size.width, " times ", supersample);
+  check_argument(size.height >= 1 && size.width >= 1 && size.height * supersample <= raster::kMaxImage &&
+                     size.width * supersample <= raster::kMaxImage,
+                 "image size times supersample must be 1..", raster::kMaxImage, ", got ", size.height, " x ", size.width, " times ",
+                 supersample);
 }
 
 namespace {
@@ -35,7 +37,8 @@ struct ShadowMap {
   // Share of 3 x 3 taps that see the light, 0..1.
   float at(Vec3 p, Vec3 normal) const {
     const Vec3 q = p + normal * 0.0022f - kShadowCentre;
-    const float x = (dot(q, right) / kShadowRadius * 0.5f + 0.5f) * kShadowSize - 0.5f, y = (0.5f - dot(q, up) / kShadowRadius * 0.5f) * kShadowSize - 0.5f;
+    const float x = (dot(q, right) / kShadowRadius * 0.5f + 0.5f) * kShadowSize - 0.5f,
+                y = (0.5f - dot(q, up) / kShadowRadius * 0.5f) * kShadowSize - 0.5f;
     const float z = kShadowRadius * 2.f - dot(q, towards) - 0.0018f;
     const float* map = depth.data<float>();
     const int x0 = static_cast<int>(std::floor(x)), y0 = static_cast<int>(std::floor(y));
@@ -76,7 +79,8 @@ std::uint64_t visible_parts(const ForgeHead::Impl& model, const FaceParameters& 
   for (const auto& [set, choice] : face.options) {
     const auto found = model.options.find(set);
     check_argument(found != model.options.end(), "this head has no set of options named '", set, "'");
-    check_argument(std::find(found->second.begin(), found->second.end(), choice) != found->second.end(), "option '", set, "' has no choice '", choice, "'");
+    check_argument(std::find(found->second.begin(), found->second.end(), choice) != found->second.end(), "option '", set,
+                   "' has no choice '", choice, "'");
   }
   for (std::size_t p = 0; p < model.parts.size(); ++p) {
     const HeadPart& part = model.parts[p];
@@ -135,7 +139,8 @@ void sample_weights(const Scene& scene, const std::int32_t* id, int row, int col
 }
 
 Vec3 blend(const float* values, const std::int32_t* id, const float w[3]) {
-  return Vec3(values + 3 * std::int64_t{id[0]}) * w[0] + Vec3(values + 3 * std::int64_t{id[1]}) * w[1] + Vec3(values + 3 * std::int64_t{id[2]}) * w[2];
+  return Vec3(values + 3 * std::int64_t{id[0]}) * w[0] + Vec3(values + 3 * std::int64_t{id[1]}) * w[1] +
+         Vec3(values + 3 * std::int64_t{id[2]}) * w[2];
 }
 
 void blend_uv(const ForgeHead::Impl& model, std::int32_t triangle, const float w[3], float& u, float& v) {
@@ -151,7 +156,8 @@ std::uint8_t label_at(const ForgeHead::Impl& model, std::int32_t triangle, const
   float u, v;
   blend_uv(model, triangle, w, u, v);
   const int height = static_cast<int>(model.semantic_uv.size(0)), width = static_cast<int>(model.semantic_uv.size(1));
-  return model.semantic_uv.data<std::uint8_t>()[static_cast<std::int64_t>(labels::texel_of(1.f - v, height)) * width + labels::texel_of(u, width)];
+  return model.semantic_uv
+      .data<std::uint8_t>()[static_cast<std::int64_t>(labels::texel_of(1.f - v, height)) * width + labels::texel_of(u, width)];
 }
 
 Vec3 shade_fragment(const Scene& scene, std::int32_t triangle, const float w[3], std::uint8_t label) {
@@ -184,7 +190,8 @@ Vec3 shade_fragment(const Scene& scene, std::int32_t triangle, const float w[3],
 
 Vec3 background_at(const Scene& scene, float x, float y) {
   const FaceAppearance& look = scene.face.appearance;
-  const float soft = value_noise({x * 3.f, y * 3.f, 0.5f}, look.texture_seed + 20u) + 0.5f * value_noise({x * 7.f, y * 7.f, 0.5f}, look.texture_seed + 21u);
+  const float soft = value_noise({x * 3.f, y * 3.f, 0.5f}, look.texture_seed + 20u) +
+                     0.5f * value_noise({x * 7.f, y * 7.f, 0.5f}, look.texture_seed + 21u);
   return Vec3(look.background_color) * (0.55f + 0.35f * (1.f - y) + 0.25f * (soft - 0.75f));
 }
 
@@ -230,7 +237,8 @@ void render_pixel(const Scene& scene, const std::int32_t* samples, int row, int 
     const std::int32_t* id = triangles + 3 * std::int64_t{face[s]};
     const std::uint8_t part = face_part[face[s]];
     const bool shade_it = !((shaded >> part) & 1u);
-    if (shade_it || model.face_labels.data<std::uint8_t>()[face[s]] == kLabelFromUv) sample_weights(scene, id, row * factor + s / factor, column * factor + s % factor, factor, w);
+    if (shade_it || model.face_labels.data<std::uint8_t>()[face[s]] == kLabelFromUv)
+      sample_weights(scene, id, row * factor + s / factor, column * factor + s % factor, factor, w);
     label[s] = label_at(model, face[s], w);
     if (!shade_it) continue;
     shaded |= std::uint64_t{1} << part;
@@ -241,7 +249,8 @@ void render_pixel(const Scene& scene, const std::int32_t* samples, int row, int 
   int empty = 0;
   for (int s = 0; s < count; ++s) empty += face[s] < 0;
   if (empty > 0)
-    color = color + background_at(scene, (static_cast<float>(column) + 0.5f) / static_cast<float>(width), (static_cast<float>(row) + 0.5f) / static_cast<float>(scene.options.size.height)) *
+    color = color + background_at(scene, (static_cast<float>(column) + 0.5f) / static_cast<float>(width),
+                                  (static_cast<float>(row) + 0.5f) / static_cast<float>(scene.options.size.height)) *
                         (static_cast<float>(empty) / static_cast<float>(count));
   target.rgb[3 * pixel] = shade::encode(color.x);
   target.rgb[3 * pixel + 1] = shade::encode(color.y);
@@ -283,7 +292,8 @@ void render_pixel(const Scene& scene, const std::int32_t* samples, int row, int 
 
 }  // namespace
 
-FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std::vector<Camera>& cameras, const RenderOptions& options) const {
+FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std::vector<Camera>& cameras,
+                             const RenderOptions& options) const {
   options.validate();
   check_argument(faces.size() == cameras.size(), "one camera per face: got ", faces.size(), " faces and ", cameras.size(), " cameras");
   const auto batch = static_cast<std::int64_t>(faces.size());
@@ -299,7 +309,8 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
   out.landmarks_camera_m = Tensor::empty({batch, 68, 3}, DType::f32, {}, "landmarks");
   if (batch == 0) return out;
   for (const Camera& camera : cameras)
-    check_argument(camera.size == options.size, "a camera is for ", camera.size.height, " x ", camera.size.width, " pixels, the image is ", height, " x ", width);
+    check_argument(camera.size == options.size, "a camera is for ", camera.size.height, " x ", camera.size.width, " pixels, the image is ",
+                   height, " x ", width);
 
   const HeadMesh posed = mesh(faces);
   const Tensor normals = vertex_normals(posed.vertices, impl_->head->topology());
@@ -312,7 +323,8 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     for (int l = 0; l < 68; ++l) {
       const float* p = posed.landmarks.data<float>() + (b * 68 + l) * 3;
       for (int i = 0; i < 3; ++i)
-        out.landmarks_camera_m.mutable_data<float>()[(b * 68 + l) * 3 + i] = static_cast<float>(m[4 * i] * p[0] + m[4 * i + 1] * p[1] + m[4 * i + 2] * p[2] + m[4 * i + 3]);
+        out.landmarks_camera_m.mutable_data<float>()[(b * 68 + l) * 3 + i] =
+            static_cast<float>(m[4 * i] * p[0] + m[4 * i + 1] * p[1] + m[4 * i + 2] * p[2] + m[4 * i + 3]);
     }
   }
 
@@ -334,29 +346,45 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     const std::array<double, 3> eye = cameras[b].position_m();
     const float* v = posed.vertices.data<float>() + b * vertices * 3;
     const Vec3 key = shade::direction(faces[b].light.key_yaw_deg, faces[b].light.key_pitch_deg);
-    Scene scene{*impl_, faces[b], cameras[b], options, v, normals.data<float>() + b * vertices * 3,
-                reinterpret_cast<const raster::ClipVertex*>(clip.data<float>()) + b * vertices, std::vector<raster::ScreenVertex>(vertices),
-                std::vector<std::uint8_t>(vertices), masks[b], Vec3(static_cast<float>(eye[0]), static_cast<float>(eye[1]), static_cast<float>(eye[2])),
-                key, draw_shadow(*impl_, v, masks[b], key)};
+    Scene scene{*impl_,
+                faces[b],
+                cameras[b],
+                options,
+                v,
+                normals.data<float>() + b * vertices * 3,
+                reinterpret_cast<const raster::ClipVertex*>(clip.data<float>()) + b * vertices,
+                std::vector<raster::ScreenVertex>(vertices),
+                std::vector<std::uint8_t>(vertices),
+                masks[b],
+                Vec3(static_cast<float>(eye[0]), static_cast<float>(eye[1]), static_cast<float>(eye[2])),
+                key,
+                draw_shadow(*impl_, v, masks[b], key)};
     for (std::int64_t i = 0; i < vertices; ++i) {
       scene.safe[i] = raster::is_safe(scene.clip[i], true, kNear);
-      if (scene.safe[i]) scene.screen[i] = raster::to_screen(scene.clip[i], true, 0.5f * static_cast<float>(width * factor), 0.5f * static_cast<float>(height * factor));
+      if (scene.safe[i])
+        scene.screen[i] =
+            raster::to_screen(scene.clip[i], true, 0.5f * static_cast<float>(width * factor), 0.5f * static_cast<float>(height * factor));
     }
     RasterMesh own = mesh;
     own.visible_parts = Tensor::from(std::vector<std::uint64_t>{masks[b]}, {1});
     const RasterOutput covered = rasterize(clip.slice(b, b + 1), own, coverage);
-    const Target target{out.rgb.mutable_data<std::uint8_t>() + b * pixels * 3, out.segmentation.mutable_data<std::uint8_t>() + b * pixels,
-                        out.depth_m.mutable_data<float>() + b * pixels, options.normals ? out.normals.mutable_data<float>() + b * pixels * 3 : nullptr,
-                        options.soft_labels ? out.soft_labels.mutable_data<float>() + b * classes * pixels : nullptr, classes};
+    const Target target{out.rgb.mutable_data<std::uint8_t>() + b * pixels * 3,
+                        out.segmentation.mutable_data<std::uint8_t>() + b * pixels,
+                        out.depth_m.mutable_data<float>() + b * pixels,
+                        options.normals ? out.normals.mutable_data<float>() + b * pixels * 3 : nullptr,
+                        options.soft_labels ? out.soft_labels.mutable_data<float>() + b * classes * pixels : nullptr,
+                        classes};
     const auto rows = [&](std::int64_t begin, std::int64_t end) {
       for (auto row = static_cast<int>(begin); row < static_cast<int>(end); ++row)
-        for (int column = 0; column < static_cast<int>(width); ++column) render_pixel(scene, covered.face.data<std::int32_t>(), row, column, target);
+        for (int column = 0; column < static_cast<int>(width); ++column)
+          render_pixel(scene, covered.face.data<std::int32_t>(), row, column, target);
     };
     if (rows_in_parallel) parallel_for_ranges(height, 16, rows);
     else rows(0, height);
   };
   if (batch >= num_threads()) parallel_for(batch, [&](std::int64_t b) { render_one(b, false); });
-  else for (std::int64_t b = 0; b < batch; ++b) render_one(b, true);
+  else
+    for (std::int64_t b = 0; b < batch; ++b) render_one(b, true);
 
   Tensor depth = Tensor::empty({batch, 68}, DType::f32, {}, "landmarks");
   for (std::int64_t i = 0; i < batch * 68; ++i) depth.mutable_data<float>()[i] = out.landmarks_camera_m.data<float>()[3 * i + 2];

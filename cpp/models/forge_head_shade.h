@@ -23,7 +23,8 @@ enum : std::uint8_t { kBrowLeft = 2, kBrowRight = 3, kUpperLip = 12, kLowerLip =
 
 /// Skin by melanin: six steps from fair to dark (linear reflectance, chosen by eye).
 inline Vec3 skin_tone(float melanin) {
-  static const Vec3 steps[6] = {{0.60f, 0.385f, 0.30f}, {0.53f, 0.32f, 0.23f}, {0.43f, 0.245f, 0.16f}, {0.31f, 0.165f, 0.10f}, {0.18f, 0.092f, 0.055f}, {0.085f, 0.043f, 0.028f}};
+  static const Vec3 steps[6] = {{0.60f, 0.385f, 0.30f}, {0.53f, 0.32f, 0.23f},   {0.43f, 0.245f, 0.16f},
+                                {0.31f, 0.165f, 0.10f}, {0.18f, 0.092f, 0.055f}, {0.085f, 0.043f, 0.028f}};
   const float t = saturate(melanin) * 5.f;
   const int i = std::min(static_cast<int>(t), 4);
   return mix(steps[i], steps[i + 1], t - static_cast<float>(i));
@@ -42,17 +43,21 @@ inline Surface skin_surface(const FaceAppearance& look, const Fragment& f) {
   s.albedo = skin_tone(look.melanin);
   const float side = std::abs(q.x);
   // Blood: cheeks, tip of the nose, around the eyes.
-  const float cheek = std::exp(-(std::pow((side - 0.38f) / 0.20f, 2.f) + std::pow((q.y + 0.10f) / 0.17f, 2.f))) * smoothstep(0.2f, 0.5f, q.z);
+  const float cheek =
+      std::exp(-(std::pow((side - 0.38f) / 0.20f, 2.f) + std::pow((q.y + 0.10f) / 0.17f, 2.f))) * smoothstep(0.2f, 0.5f, q.z);
   const float nose = f.label == kNose ? smoothstep(0.55f, 1.0f, q.z) : 0.f;
-  const float socket = std::exp(-(std::pow((side - 0.31f) / 0.16f, 2.f) + std::pow((q.y - 0.28f) / 0.10f, 2.f))) * smoothstep(0.2f, 0.5f, q.z);
+  const float socket =
+      std::exp(-(std::pow((side - 0.31f) / 0.16f, 2.f) + std::pow((q.y - 0.28f) / 0.10f, 2.f))) * smoothstep(0.2f, 0.5f, q.z);
   const float blood = look.redness * (0.35f * cheek + 0.30f * nose + 0.16f * socket);
   s.albedo = s.albedo * Vec3(1.f + 0.10f * blood, 1.f - 0.52f * blood, 1.f - 0.46f * blood);
   // Mottling on three scales.
-  const float coarse = value_noise(q * 5.f, look.texture_seed), middle = value_noise(q * 17.f, look.texture_seed + 1u), fine = value_noise(q * 70.f, look.texture_seed + 2u);
+  const float coarse = value_noise(q * 5.f, look.texture_seed), middle = value_noise(q * 17.f, look.texture_seed + 1u),
+              fine = value_noise(q * 70.f, look.texture_seed + 2u);
   const float mottle = 1.f + 0.10f * (coarse - 0.5f) + 0.09f * (middle - 0.5f) + 0.10f * (fine - 0.5f);
   s.albedo = s.albedo * mottle;
   if (look.freckles > 0.f) {
-    const float spots = smoothstep(0.66f, 0.78f, value_noise(q * 42.f, look.texture_seed + 3u)) * (0.25f + 0.75f * std::min(cheek + nose, 1.f));
+    const float spots =
+        smoothstep(0.66f, 0.78f, value_noise(q * 42.f, look.texture_seed + 3u)) * (0.25f + 0.75f * std::min(cheek + nose, 1.f));
     s.albedo = s.albedo * mix(Vec3(1.f, 1.f, 1.f), Vec3(0.62f, 0.46f, 0.36f), look.freckles * spots * smoothstep(0.0f, 0.4f, q.z));
   }
   s.wrap = Vec3(0.30f, 0.17f, 0.12f) * (1.f - 0.5f * look.melanin);
@@ -60,7 +65,8 @@ inline Surface skin_surface(const FaceAppearance& look, const Fragment& f) {
   s.sharpness = 18.f;
   if (f.label == kUpperLip || f.label == kLowerLip) {
     const Vec3 natural = s.albedo * Vec3(0.86f, 0.48f, 0.46f);
-    s.albedo = mix(natural, Vec3(look.lip_tint), look.lip_tint_strength) * (0.92f + 0.16f * value_noise({q.x * 90.f, q.y * 12.f, q.z * 12.f}, look.texture_seed + 4u));
+    s.albedo = mix(natural, Vec3(look.lip_tint), look.lip_tint_strength) *
+               (0.92f + 0.16f * value_noise({q.x * 90.f, q.y * 12.f, q.z * 12.f}, look.texture_seed + 4u));
     s.gloss = look.gloss * 1.5f;
     s.sharpness = 34.f;
   } else if (f.label == kBrowLeft || f.label == kBrowRight) {
@@ -151,7 +157,8 @@ inline Vec3 lit(const Surface& s, const Fragment& f, const FaceLight& light, Vec
   // Occluded light is redder on skin: what reaches a crease has bounced off skin.
   const float occlusion = std::log2(f.occlusion);
   const Vec3 open(std::exp2(0.9f * occlusion), std::exp2(1.15f * occlusion), std::exp2(1.25f * occlusion));
-  const Vec3 ambient = mix(Vec3(light.ground_color), Vec3(light.sky_color), 0.5f + 0.5f * f.normal.y) * (light.ambient_strength * 0.62f) * open;
+  const Vec3 ambient =
+      mix(Vec3(light.ground_color), Vec3(light.sky_color), 0.5f + 0.5f * f.normal.y) * (light.ambient_strength * 0.62f) * open;
   Vec3 color = s.albedo * (diffuse + ambient);
   if (s.gloss > 0.f) {
     const Vec3 half = normalized(key_direction + f.to_eye);

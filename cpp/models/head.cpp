@@ -16,13 +16,13 @@ void expect_faces(const Tensor& face, const char* name, std::int64_t triangles) 
 }  // namespace
 
 Head::Head(const HeadArrays& arrays, Tensor triangles, int n_shape, int n_expression, LandmarkArrays landmarks, Device device)
-    : basis_(prepare_head(arrays)), topology_(prepare_topology(triangles, basis_.vertices)), landmarks_(std::move(landmarks)), n_shape_(n_shape),
-      n_expression_(n_expression) {
-  check_argument(n_shape >= 0 && n_expression >= 0 && n_shape + n_expression == basis_.components, "n_shape ", n_shape, " + n_expression ", n_expression,
-                 " must be the ", basis_.components, " components of shapedirs");
+    : basis_(prepare_head(arrays)), topology_(prepare_topology(triangles, basis_.vertices)), landmarks_(std::move(landmarks)),
+      n_shape_(n_shape), n_expression_(n_expression) {
+  check_argument(n_shape >= 0 && n_expression >= 0 && n_shape + n_expression == basis_.components, "n_shape ", n_shape, " + n_expression ",
+                 n_expression, " must be the ", basis_.components, " components of shapedirs");
   const std::int64_t faces = triangles.size(0);
-  check_argument(landmarks_.contour_sign == 1 || landmarks_.contour_sign == -1, "contour sign must be -1 (FLAME_PyTorch) or +1 (DECA), got ",
-                 landmarks_.contour_sign);
+  check_argument(landmarks_.contour_sign == 1 || landmarks_.contour_sign == -1,
+                 "contour sign must be -1 (FLAME_PyTorch) or +1 (DECA), got ", landmarks_.contour_sign);
   // Ours: what is checked below must not change afterwards.
   for (Tensor* t : {&landmarks_.static_face, &landmarks_.static_barycentrics, &landmarks_.dynamic_face, &landmarks_.dynamic_barycentrics})
     if (t->defined()) *t = t->clone();
@@ -34,7 +34,8 @@ Head::Head(const HeadArrays& arrays, Tensor triangles, int n_shape, int n_expres
   if (landmarks_.dynamic_face.defined()) {
     check_argument(landmarks_.static_face.defined(), "dynamic landmarks need static ones");
     expect(landmarks_.dynamic_face, "dynamic landmark faces", "[79, C]", DType::i32, {79, kAny});
-    expect(landmarks_.dynamic_barycentrics, "dynamic landmark barycentrics", "[79, C, 3]", DType::f32, {79, landmarks_.dynamic_face.size(1), 3});
+    expect(landmarks_.dynamic_barycentrics, "dynamic landmark barycentrics", "[79, C, 3]", DType::f32,
+           {79, landmarks_.dynamic_face.size(1), 3});
     expect_faces(landmarks_.dynamic_face, "dynamic landmarks", faces);
     for (const int joint : landmarks_.contour_chain)
       check_argument(joint >= 0 && joint < basis_.joints, "contour chain names joint ", joint, ", the head has ", basis_.joints);
@@ -68,8 +69,10 @@ HeadMesh Head::evaluate(const HeadParameters& parameters, Stream stream) const {
 
   const std::int64_t fixed = landmarks_.static_face.size(0);
   const std::int64_t contour = landmarks_.dynamic_face.defined() ? landmarks_.dynamic_face.size(1) : 0, count = contour + fixed;
-  Tensor face = Tensor::empty({batch, count}, DType::i32, {}, "landmarks"), weights = Tensor::empty({batch, count, 3}, DType::f32, {}, "landmarks");
-  const std::vector<int> rows = contour > 0 ? contour_rows(posed.rotations, landmarks_.contour_chain, landmarks_.contour_sign) : std::vector<int>();
+  Tensor face = Tensor::empty({batch, count}, DType::i32, {}, "landmarks"),
+         weights = Tensor::empty({batch, count, 3}, DType::f32, {}, "landmarks");
+  const std::vector<int> rows =
+      contour > 0 ? contour_rows(posed.rotations, landmarks_.contour_chain, landmarks_.contour_sign) : std::vector<int>();
   for (std::int64_t b = 0; b < batch; ++b) {
     std::int32_t* f = face.mutable_data<std::int32_t>() + b * count;
     float* w = weights.mutable_data<float>() + b * count * 3;

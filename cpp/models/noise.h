@@ -8,7 +8,8 @@
 namespace forge_rt {
 
 inline float lattice(std::int32_t x, std::int32_t y, std::int32_t z, std::uint32_t seed) {
-  std::uint32_t h = seed ^ (static_cast<std::uint32_t>(x) * 0x8da6b343u) ^ (static_cast<std::uint32_t>(y) * 0xd8163841u) ^ (static_cast<std::uint32_t>(z) * 0xcb1ab31fu);
+  std::uint32_t h = seed ^ (static_cast<std::uint32_t>(x) * 0x8da6b343u) ^ (static_cast<std::uint32_t>(y) * 0xd8163841u) ^
+                    (static_cast<std::uint32_t>(z) * 0xcb1ab31fu);
   h = (h ^ (h >> 16)) * 0x7feb352du;
   h = (h ^ (h >> 15)) * 0x846ca68bu;
   return static_cast<float>((h ^ (h >> 16)) >> 8) * 0x1p-24f;

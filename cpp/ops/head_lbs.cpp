@@ -30,8 +30,7 @@ constexpr int kGroup = HeadBasis::kGroup;
 // Copies column c of an interleaved [V, 3, columns] array into lane layout [groups][3][16] with `stride` floats between groups.
 void pack_column(const float* source, std::int64_t vertices, std::int64_t columns, std::int64_t c, float* target, std::int64_t stride) {
   for (std::int64_t v = 0; v < vertices; ++v)
-    for (int axis = 0; axis < 3; ++axis)
-      target[v / kGroup * stride + axis * kGroup + v % kGroup] = source[(v * 3 + axis) * columns + c];
+    for (int axis = 0; axis < 3; ++axis) target[v / kGroup * stride + axis * kGroup + v % kGroup] = source[(v * 3 + axis) * columns + c];
 }
 
 // Column of 3x4 affine maps: out = a · b with the implied last row (0, 0, 0, 1).
@@ -63,10 +62,11 @@ HeadBasis prepare_head(const HeadArrays& arrays) {
   check_argument(vertices >= 1 && joints >= 1 && joints <= 64, "a head needs vertices and 1..64 joints, got ", vertices, " and ", joints);
   const bool has_pose = arrays.posedirs.defined() && arrays.posedirs.count() > 0;
   if (has_pose) expect(arrays.posedirs, "posedirs", "[V, 3, 9 (J - 1)]", DType::f32, {vertices, 3, 9 * (joints - 1)});
-  check_argument(static_cast<std::int64_t>(arrays.parents.size()) == joints, "parents must name ", joints, " joints, got ", arrays.parents.size());
+  check_argument(static_cast<std::int64_t>(arrays.parents.size()) == joints, "parents must name ", joints, " joints, got ",
+                 arrays.parents.size());
   for (std::int64_t j = 0; j < joints; ++j)
-    check_argument(j == 0 ? arrays.parents[j] == -1 : arrays.parents[j] >= 0 && arrays.parents[j] < j, "parents[", j, "] is ", arrays.parents[j],
-                   "; the root comes first with parent -1 and each parent comes before its children");
+    check_argument(j == 0 ? arrays.parents[j] == -1 : arrays.parents[j] >= 0 && arrays.parents[j] < j, "parents[", j, "] is ",
+                   arrays.parents[j], "; the root comes first with parent -1 and each parent comes before its children");
   expect_finite(arrays.v_template, "v_template");
   expect_finite(arrays.shapedirs, "shapedirs");
   expect_finite(arrays.weights, "weights");
@@ -85,7 +85,8 @@ HeadBasis prepare_head(const HeadArrays& arrays) {
   basis.template_soa = Tensor::zeros({basis.groups, 3, kGroup}, DType::f32, {}, "head basis");
   basis.weights_soa = Tensor::zeros({basis.groups, joints, kGroup}, DType::f32, {}, "head basis");
   float* panels = basis.panels.mutable_data<float>();
-  for (std::int64_t c = 0; c < components; ++c) pack_column(arrays.shapedirs.data<float>(), vertices, components, c, panels + c * row, rows * row);
+  for (std::int64_t c = 0; c < components; ++c)
+    pack_column(arrays.shapedirs.data<float>(), vertices, components, c, panels + c * row, rows * row);
   for (std::int64_t c = 0; c < basis.pose_features; ++c)
     pack_column(arrays.posedirs.data<float>(), vertices, basis.pose_features, c, panels + (components + c) * row, rows * row);
   pack_column(arrays.v_template.data<float>(), vertices, 1, 0, basis.template_soa.mutable_data<float>(), row);
@@ -172,7 +173,8 @@ HeadPosed head_lbs(const HeadBasis& basis, const Tensor& betas, const Tensor& po
       for (int i = 0; i < 3; ++i) {
         const float t = translation.defined() ? translation.data<float>()[3 * b + i] : 0.f;
         for (int k = 0; k < 3; ++k) transform[4 * i + k] = with_translation[4 * i + k] = global[4 * i + k];
-        transform[4 * i + 3] = global[4 * i + 3] - (global[4 * i] * rest[3 * j] + global[4 * i + 1] * rest[3 * j + 1] + global[4 * i + 2] * rest[3 * j + 2]);
+        transform[4 * i + 3] =
+            global[4 * i + 3] - (global[4 * i] * rest[3 * j] + global[4 * i + 1] * rest[3 * j + 1] + global[4 * i + 2] * rest[3 * j + 2]);
         with_translation[4 * i + 3] = transform[4 * i + 3] + t;
         out.joints.mutable_data<float>()[(b * joints + j) * 3 + i] = global[4 * i + 3] + t;
       }
@@ -189,10 +191,20 @@ HeadPosed head_lbs(const HeadBasis& basis, const Tensor& betas, const Tensor& po
   const Tensor device_coefficients = on_gpu ? coefficients.to(basis.device(), stream) : coefficients;
   const Tensor device_active = on_gpu ? active_rows.to(basis.device(), stream) : active_rows;
   const Tensor device_transforms = on_gpu ? placed.to(basis.device(), stream) : placed;
-  const head::LbsArgs args{basis.panels.data<float>(), basis.template_soa.data<float>(), basis.weights_soa.data<float>(),
-                           device_coefficients.data<float>(), device_active.data<std::int32_t>(), device_transforms.data<float>(),
-                           out.vertices.mutable_data<float>(), batch, stride, basis.vertices, basis.groups, rows,
-                           static_cast<std::int64_t>(active.size()), joints};
+  const head::LbsArgs args{basis.panels.data<float>(),
+                           basis.template_soa.data<float>(),
+                           basis.weights_soa.data<float>(),
+                           device_coefficients.data<float>(),
+                           device_active.data<std::int32_t>(),
+                           device_transforms.data<float>(),
+                           out.vertices.mutable_data<float>(),
+                           batch,
+                           stride,
+                           basis.vertices,
+                           basis.groups,
+                           rows,
+                           static_cast<std::int64_t>(active.size()),
+                           joints};
   head::lbs_table().select(basis.device())(args, stream);
   return out;
 }

@@ -45,7 +45,8 @@ Tensor interpolate(const Tensor& face, const Tensor& barycentrics, const Tensor&
                  attributes.size(0));
   const Device device = face.device();
   for (const Tensor* t : {&barycentrics, &index, &attributes})
-    check_argument(t->device() == device, "all tensors of interpolate must be on one device, got ", t->device().str(), " and ", device.str());
+    check_argument(t->device() == device, "all tensors of interpolate must be on one device, got ", t->device().str(), " and ",
+                   device.str());
   if (device.is_cpu()) {
     const std::int64_t rows = attributes.size(1), faces = index.size(0);
     for (std::int64_t i = 0; i < index.count(); ++i) {
@@ -57,9 +58,16 @@ Tensor interpolate(const Tensor& face, const Tensor& barycentrics, const Tensor&
   }
   Tensor out = Tensor::empty({batch, height, width, attributes.size(2)}, DType::f32, device, "interpolated attributes");
   if (out.count() == 0) return out;
-  const interpolation::InterpolateArgs args{face.data<std::int32_t>(), barycentrics.data<float>(), index.data<std::int32_t>(),
-                                            attributes.data<float>(), out.mutable_data<float>(), batch, height * width, attributes.size(1),
-                                            attributes.size(2), attributes.size(0) == 1 ? 0 : attributes.size(1) * attributes.size(2)};
+  const interpolation::InterpolateArgs args{face.data<std::int32_t>(),
+                                            barycentrics.data<float>(),
+                                            index.data<std::int32_t>(),
+                                            attributes.data<float>(),
+                                            out.mutable_data<float>(),
+                                            batch,
+                                            height * width,
+                                            attributes.size(1),
+                                            attributes.size(2),
+                                            attributes.size(0) == 1 ? 0 : attributes.size(1) * attributes.size(2)};
   interpolation::interpolate_table().select(device)(args, stream);
   return out;
 }
@@ -96,11 +104,17 @@ Topology prepare_topology(const Tensor& triangles, std::int64_t vertices) {
 Tensor vertex_normals(const Tensor& positions, const Topology& topology, Stream stream) {
   expect(positions, "positions", "[B, V, 3]", DType::f32, {kAny, topology.vertices, 3});
   const Device device = positions.device();
-  check_argument(topology.triangles.device() == device, "positions are on ", device.str(), ", the topology on ", topology.triangles.device().str());
+  check_argument(topology.triangles.device() == device, "positions are on ", device.str(), ", the topology on ",
+                 topology.triangles.device().str());
   Tensor out = Tensor::empty(positions.shape(), DType::f32, device, "vertex normals");
   if (out.count() == 0) return out;
-  const interpolation::NormalsArgs args{positions.data<float>(), topology.triangles.data<std::int32_t>(), topology.first.data<std::int32_t>(),
-                                        topology.corner_face.data<std::int32_t>(), out.mutable_data<float>(), positions.size(0), topology.vertices};
+  const interpolation::NormalsArgs args{positions.data<float>(),
+                                        topology.triangles.data<std::int32_t>(),
+                                        topology.first.data<std::int32_t>(),
+                                        topology.corner_face.data<std::int32_t>(),
+                                        out.mutable_data<float>(),
+                                        positions.size(0),
+                                        topology.vertices};
   interpolation::vertex_normals_table().select(device)(args, stream);
   return out;
 }

@@ -48,20 +48,29 @@ namespace {
 void expect_one_device(const char* op, std::initializer_list<const Tensor*> tensors) {
   const Device device = (*tensors.begin())->device();
   for (const Tensor* t : tensors)
-    check_argument(!t->defined() || t->device() == device, "all tensors of ", op, " must be on one device, got ", t->device().str(), " and ", device.str());
+    check_argument(!t->defined() || t->device() == device, "all tensors of ", op, " must be on one device, got ", t->device().str(),
+                   " and ", device.str());
 }
 
 labels::CoverageArgs coverage_args(const Tensor& map, int factor) {
   expect(map, "labels", "[B, f H, f W]", DType::u8, {kAny, kAny, kAny});
   check_argument(factor >= 1 && factor <= 8, "factor must be 1..8, got ", factor);
-  check_argument(map.size(1) % factor == 0 && map.size(2) % factor == 0, "labels ", shape_str(map.shape()), " do not divide by factor ", factor);
-  return {map.data<std::uint8_t>(), nullptr, nullptr, map.size(0), static_cast<int>(map.size(1) / factor), static_cast<int>(map.size(2) / factor), factor, 0};
+  check_argument(map.size(1) % factor == 0 && map.size(2) % factor == 0, "labels ", shape_str(map.shape()), " do not divide by factor ",
+                 factor);
+  return {map.data<std::uint8_t>(),
+          nullptr,
+          nullptr,
+          map.size(0),
+          static_cast<int>(map.size(1) / factor),
+          static_cast<int>(map.size(2) / factor),
+          factor,
+          0};
 }
 
 }  // namespace
 
-Tensor project_labels(const Tensor& face, const Tensor& barycentrics, const Tensor& face_labels, const Tensor& uv_triangles, const Tensor& uv,
-                      const Tensor& semantic_uv, std::uint8_t background, Stream stream) {
+Tensor project_labels(const Tensor& face, const Tensor& barycentrics, const Tensor& face_labels, const Tensor& uv_triangles,
+                      const Tensor& uv, const Tensor& semantic_uv, std::uint8_t background, Stream stream) {
   expect(face, "face", "[B, H, W]", DType::i32, {kAny, kAny, kAny});
   expect(barycentrics, "barycentrics", "[B, H, W, 3]", DType::f32, {face.size(0), face.size(1), face.size(2), 3});
   expect(face_labels, "face_labels", "[F]", DType::u8, {kAny});
@@ -77,20 +86,29 @@ Tensor project_labels(const Tensor& face, const Tensor& barycentrics, const Tens
   if (face.device().is_cpu()) {
     const std::int64_t rows = mapped ? uv.size(0) : 0;
     for (std::int64_t f = 0; f < faces; ++f)
-      check_argument(mapped || face_labels.data<std::uint8_t>()[f] != kLabelFromUv, "triangle ", f, " asks for the UV map (label 255), but there is none");
+      check_argument(mapped || face_labels.data<std::uint8_t>()[f] != kLabelFromUv, "triangle ", f,
+                     " asks for the UV map (label 255), but there is none");
     for (std::int64_t i = 0; mapped && i < uv_triangles.count(); ++i) {
       const std::int32_t id = uv_triangles.data<std::int32_t>()[i];
       check_argument(id >= 0 && id < rows, "uv_triangles[", i / 3, "] names row ", id, ", uv has ", rows);
     }
     for (std::int64_t i = 0; i < face.count(); ++i)
-      check_argument(face.data<std::int32_t>()[i] < faces, "face names triangle ", face.data<std::int32_t>()[i], ", face_labels has ", faces);
+      check_argument(face.data<std::int32_t>()[i] < faces, "face names triangle ", face.data<std::int32_t>()[i], ", face_labels has ",
+                     faces);
   }
   Tensor out = Tensor::empty(face.shape(), DType::u8, face.device(), "label map");
   if (out.count() == 0) return out;
-  const labels::ProjectArgs args{face.data<std::int32_t>(), barycentrics.data<float>(), face_labels.data<std::uint8_t>(),
-                                 mapped ? uv_triangles.data<std::int32_t>() : nullptr, mapped ? uv.data<float>() : nullptr,
-                                 mapped ? semantic_uv.data<std::uint8_t>() : nullptr, out.mutable_data<std::uint8_t>(), out.count(),
-                                 mapped ? static_cast<int>(semantic_uv.size(0)) : 0, mapped ? static_cast<int>(semantic_uv.size(1)) : 0, background,
+  const labels::ProjectArgs args{face.data<std::int32_t>(),
+                                 barycentrics.data<float>(),
+                                 face_labels.data<std::uint8_t>(),
+                                 mapped ? uv_triangles.data<std::int32_t>() : nullptr,
+                                 mapped ? uv.data<float>() : nullptr,
+                                 mapped ? semantic_uv.data<std::uint8_t>() : nullptr,
+                                 out.mutable_data<std::uint8_t>(),
+                                 out.count(),
+                                 mapped ? static_cast<int>(semantic_uv.size(0)) : 0,
+                                 mapped ? static_cast<int>(semantic_uv.size(1)) : 0,
+                                 background,
                                  kLabelFromUv};
   labels::project_labels_table().select(face.device())(args, stream);
   return out;
@@ -101,7 +119,8 @@ Tensor label_coverage(const Tensor& map, int factor, int classes, Stream stream)
   check_argument(classes >= 1 && classes <= 256, "classes must be 1..256, got ", classes);
   if (map.device().is_cpu())
     for (std::int64_t i = 0; i < map.count(); ++i)
-      check_argument(map.data<std::uint8_t>()[i] < classes, "labels hold class ", int{map.data<std::uint8_t>()[i]}, ", but there are ", classes);
+      check_argument(map.data<std::uint8_t>()[i] < classes, "labels hold class ", int{map.data<std::uint8_t>()[i]}, ", but there are ",
+                     classes);
   Tensor out = Tensor::empty({args.batch, classes, args.height, args.width}, DType::f32, map.device(), "label coverage");
   args.coverage = out.mutable_data<float>();
   args.classes = classes;
@@ -125,8 +144,15 @@ Tensor point_visibility(const Tensor& pixels, const Tensor& depth, const Tensor&
   expect_one_device("point_visibility", {&pixels, &depth, &depth_map});
   Tensor out = Tensor::empty({pixels.size(0), pixels.size(1)}, DType::u8, pixels.device(), "visibility");
   if (out.count() == 0) return out;
-  const labels::VisibilityArgs args{pixels.data<float>(), depth.data<float>(), depth_map.data<float>(), out.mutable_data<std::uint8_t>(), pixels.size(0),
-                                    pixels.size(1), static_cast<int>(depth_map.size(1)), static_cast<int>(depth_map.size(2)), slack};
+  const labels::VisibilityArgs args{pixels.data<float>(),
+                                    depth.data<float>(),
+                                    depth_map.data<float>(),
+                                    out.mutable_data<std::uint8_t>(),
+                                    pixels.size(0),
+                                    pixels.size(1),
+                                    static_cast<int>(depth_map.size(1)),
+                                    static_cast<int>(depth_map.size(2)),
+                                    slack};
   labels::point_visibility_table().select(pixels.device())(args, stream);
   return out;
 }

@@ -88,8 +88,9 @@ Tensor mouth_box(const Tensor& landmarks, int size) {
     for (int axis = 0; axis < 2; ++axis) {  // rows from y, then columns from x
       box[2 * axis] = static_cast<std::int64_t>(centre[1 - axis] - static_cast<float>(half));
       box[2 * axis + 1] = static_cast<std::int64_t>(centre[1 - axis] + static_cast<float>(half));
-      check_argument(box[2 * axis] >= 0 && box[2 * axis + 1] <= size, "the mouth of image ", b, " lies outside the view: ",
-                     axis == 0 ? "rows " : "columns ", box[2 * axis], "..", box[2 * axis + 1], " of 0..", size, "; check that the landmarks are in the head frame, in metres");
+      check_argument(box[2 * axis] >= 0 && box[2 * axis + 1] <= size, "the mouth of image ", b,
+                     " lies outside the view: ", axis == 0 ? "rows " : "columns ", box[2 * axis], "..", box[2 * axis + 1], " of 0..", size,
+                     "; check that the landmarks are in the head frame, in metres");
     }
   }
   return out;

@@ -135,8 +135,8 @@ FORGE_HD int clip_polygon(ClipVertex* polygon, int count, bool perspective, floa
       if (da >= 0.0 && kept < kMaxPolygon) cut[kept++] = a;
       if ((da >= 0.0) != (db >= 0.0) && kept < kMaxPolygon) {
         const ClipVertexDouble &in = da >= 0.0 ? a : b, &out = da >= 0.0 ? b : a;
-        const double di = da >= 0.0 ? da : db, dout = da >= 0.0 ? db : da;
-        const double t = di / (di - dout);
+        const double inner = da >= 0.0 ? da : db, outer = da >= 0.0 ? db : da;
+        const double t = inner / (inner - outer);
         ClipVertexDouble v{in.x + t * (out.x - in.x), in.y + t * (out.y - in.y), in.z + t * (out.z - in.z), in.w + t * (out.w - in.w)};
         if (plane == 0) v.w = near;  // exactly on the plane
         cut[kept++] = v;
@@ -146,7 +146,8 @@ FORGE_HD int clip_polygon(ClipVertex* polygon, int count, bool perspective, floa
     for (int i = 0; i < count; ++i) corner[i] = cut[i];
   }
   for (int i = 0; i < count; ++i)
-    polygon[i] = {static_cast<float>(corner[i].x), static_cast<float>(corner[i].y), static_cast<float>(corner[i].z), static_cast<float>(corner[i].w)};
+    polygon[i] = {static_cast<float>(corner[i].x), static_cast<float>(corner[i].y), static_cast<float>(corner[i].z),
+                  static_cast<float>(corner[i].w)};
   return count;
 }
 
@@ -261,14 +262,16 @@ FORGE_HD void watertight_barycentrics(const RasterizeArgs& args, const ClipVerte
   bool safe = true;
   for (int k = 0; k < 3; ++k) safe = safe && is_safe(v[k], args.perspective, args.near);
   Edges e;
-  if (safe && setup_edges(to_screen(v[0], args.perspective, half_width, half_height), to_screen(v[1], args.perspective, half_width, half_height),
-                          to_screen(v[2], args.perspective, half_width, half_height), false, e)) {
+  if (safe &&
+      setup_edges(to_screen(v[0], args.perspective, half_width, half_height), to_screen(v[1], args.perspective, half_width, half_height),
+                  to_screen(v[2], args.perspective, half_width, half_height), false, e)) {
     edge_barycentrics(e, args.perspective, row, column, out);
     return;
   }
   ClipVertex flat[3] = {v[0], v[1], v[2]};
   if (!args.perspective) flat[0].w = flat[1].w = flat[2].w = 1.f;
-  homogeneous_barycentrics(flat, (static_cast<float>(column) + 0.5f) / half_width - 1.f, 1.f - (static_cast<float>(row) + 0.5f) / half_height, out);
+  homogeneous_barycentrics(flat, (static_cast<float>(column) + 0.5f) / half_width - 1.f,
+                           1.f - (static_cast<float>(row) + 0.5f) / half_height, out);
 }
 
 // Barycentrics of strict pixel (row, column).

@@ -41,7 +41,8 @@ void check_indices(const Tensor& triangles, std::int64_t vertices) {
 void RasterizeOptions::validate() const {
   check_argument(size.height >= 1 && size.height <= raster::kMaxImage && size.width >= 1 && size.width <= raster::kMaxImage,
                  "image size must be 1..", raster::kMaxImage, " on both axes, got ", size.height, " x ", size.width);
-  check_argument(!perspective || (near > 0.f && raster::is_finite(near)), "near must be finite and > 0 for a perspective camera, got ", near);
+  check_argument(!perspective || (near > 0.f && raster::is_finite(near)), "near must be finite and > 0 for a perspective camera, got ",
+                 near);
 }
 
 RasterOutput rasterize(const Tensor& positions, const RasterMesh& mesh, const RasterizeOptions& options, Stream stream) {
@@ -63,19 +64,21 @@ void rasterize_into(RasterOutput& output, const Tensor& positions, const RasterM
     expect(mesh.visible_parts, "visible_parts", "[B]", DType::u64, {batch});
     if (mesh.face_part.device().is_cpu())
       for (std::int64_t f = 0; f < faces; ++f)
-        check_argument(mesh.face_part.data<std::uint8_t>()[f] < 64, "face_part must be < 64, got ", int{mesh.face_part.data<std::uint8_t>()[f]});
+        check_argument(mesh.face_part.data<std::uint8_t>()[f] < 64, "face_part must be < 64, got ",
+                       int{mesh.face_part.data<std::uint8_t>()[f]});
   }
   const Device device = positions.device();
   for (const Tensor* t : {&mesh.triangles, &mesh.face_labels, &mesh.face_part, &mesh.visible_parts})
-    check_argument(!t->defined() || t->device() == device, "all tensors of rasterize must be on one device, got ", t->device().str(), " and ",
-                   device.str());
+    check_argument(!t->defined() || t->device() == device, "all tensors of rasterize must be on one device, got ", t->device().str(),
+                   " and ", device.str());
   check_indices(mesh.triangles, vertices);
 
   const std::int64_t height = options.size.height, width = options.size.width;
   reuse_or_allocate(output.face, {batch, height, width}, DType::i32, device, "raster face ids");
   if (options.want_depth) reuse_or_allocate(output.depth, {batch, height, width}, DType::f32, device, "raster depth");
   else output.depth = {};
-  if (options.want_barycentrics) reuse_or_allocate(output.barycentrics, {batch, height, width, 3}, DType::f32, device, "raster barycentrics");
+  if (options.want_barycentrics)
+    reuse_or_allocate(output.barycentrics, {batch, height, width, 3}, DType::f32, device, "raster barycentrics");
   else output.barycentrics = {};
   if (labels) reuse_or_allocate(output.label, {batch, height, width}, DType::u8, device, "raster labels");
   else output.label = {};

@@ -39,7 +39,8 @@ struct Image {
           inside = inside && value[k] + e.bias[k] >= 0;
         }
         if (!inside) continue;
-        draw_pixel(row, column, interpolate_key(e, static_cast<float>(value[0]), static_cast<float>(value[1]), static_cast<float>(value[2])), f);
+        draw_pixel(row, column,
+                   interpolate_key(e, static_cast<float>(value[0]), static_cast<float>(value[1]), static_cast<float>(value[2])), f);
       }
     }
   }

@@ -6,8 +6,8 @@
 #include <limits>
 #include <memory>
 
-#include "../core/simd.h"
 #include "../core/scratch.h"
+#include "../core/simd.h"
 #include "forge_rt/core/thread_pool.h"
 #include "rasterize_table.h"
 
@@ -99,9 +99,11 @@ void draw_narrow(const Band& band, const Edges& e, const PixelBox& box, std::int
     const __m256i outside = _mm256_ternarylogic_epi32(value[0], value[1], value[2], 0xFE);  // sign of any of the three
     const auto inside = static_cast<__mmask8>(~_mm256_movepi32_mask(outside) & width);
     if (inside != 0) {
-      const __m256 e0 = _mm256_cvtepi32_ps(_mm256_sub_epi32(value[0], bias[0])), e1 = _mm256_cvtepi32_ps(_mm256_sub_epi32(value[1], bias[1]));
+      const __m256 e0 = _mm256_cvtepi32_ps(_mm256_sub_epi32(value[0], bias[0])),
+                   e1 = _mm256_cvtepi32_ps(_mm256_sub_epi32(value[1], bias[1]));
       const __m256 e2 = _mm256_cvtepi32_ps(_mm256_sub_epi32(value[2], bias[2]));
-      const __m256 depth = _mm256_mul_ps(_mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(e0, key0), _mm256_mul_ps(e1, key1)), _mm256_mul_ps(e2, key2)), inverse_area);
+      const __m256 depth = _mm256_mul_ps(
+          _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(e0, key0), _mm256_mul_ps(e1, key1)), _mm256_mul_ps(e2, key2)), inverse_area);
       const __mmask8 nearer = _mm256_mask_cmp_ps_mask(inside, depth, _mm256_loadu_ps(key_row), _CMP_LT_OQ);
       _mm256_mask_storeu_ps(key_row, nearer, depth);
       _mm256_mask_storeu_epi32(face_row, nearer, ids);
@@ -123,8 +125,9 @@ void draw_large(const Band& band, const Edges& e, const PixelBox& box, std::int3
       const Double px = add(set(static_cast<double>(pixel_centre(x))), lanes);
       Double value[3];
       for (int k = 0; k < 3; ++k) value[k] = sub(set(constant[k]), mul(set(static_cast<double>(e.dy[k])), px));
-      unsigned inside = non_negative_bits(add(value[0], set(static_cast<double>(e.bias[0]))), add(value[1], set(static_cast<double>(e.bias[1]))),
-                                          add(value[2], set(static_cast<double>(e.bias[2]))));
+      unsigned inside =
+          non_negative_bits(add(value[0], set(static_cast<double>(e.bias[0]))), add(value[1], set(static_cast<double>(e.bias[1]))),
+                            add(value[2], set(static_cast<double>(e.bias[2]))));
       if (inside == 0) continue;
       float f[3][kDoubleLanes];
       for (int k = 0; k < 3; ++k) store_as_float(f[k], value[k]);
@@ -141,7 +144,8 @@ void draw_large(const Band& band, const Edges& e, const PixelBox& box, std::int3
 }
 
 void draw_watertight(const Band& band, const ScreenVertex& a, const ScreenVertex& b, const ScreenVertex& c, std::int32_t id) {
-  if (band.args->cull_back && static_cast<std::int64_t>(b.x - a.x) * (c.y - a.y) - static_cast<std::int64_t>(c.x - a.x) * (b.y - a.y) >= 0) return;
+  if (band.args->cull_back && static_cast<std::int64_t>(b.x - a.x) * (c.y - a.y) - static_cast<std::int64_t>(c.x - a.x) * (b.y - a.y) >= 0)
+    return;
   const PixelBox box = pixel_box(a, b, c, band.args->width, band.row_begin, band.row_end);
   if (box.x0 >= box.x1 || box.y0 >= box.y1) return;
   Edges e;
@@ -230,10 +234,12 @@ void draw_clipped(const Band& band, const ClipVertex v[3], std::int32_t id) {
   for (int i = 2; i < count; ++i) {
     const ClipVertex* fan[3] = {&polygon[0], &polygon[i - 1], &polygon[i]};
     if (args.strict) {
-      const StrictVertex s[3] = {to_strict(*fan[0], args.perspective), to_strict(*fan[1], args.perspective), to_strict(*fan[2], args.perspective)};
+      const StrictVertex s[3] = {to_strict(*fan[0], args.perspective), to_strict(*fan[1], args.perspective),
+                                 to_strict(*fan[2], args.perspective)};
       draw_strict(band, s, id);
     } else {
-      draw_watertight(band, to_screen(*fan[0], args.perspective, half_width, half_height), to_screen(*fan[1], args.perspective, half_width, half_height),
+      draw_watertight(band, to_screen(*fan[0], args.perspective, half_width, half_height),
+                      to_screen(*fan[1], args.perspective, half_width, half_height),
                       to_screen(*fan[2], args.perspective, half_width, half_height), id);
     }
   }
@@ -323,8 +329,8 @@ void resolve_row(const Band& band, int row) {
 
 // The same as is_safe and to_screen for perspective vertices, several at once: their four floats stay side by side and become the four
 // words of Projected. Stops at the first group with an unsafe vertex and returns how many vertices are done.
-std::int64_t project_groups(const RasterizeArgs& args, const ClipVertex* positions, Projected* projected, std::int32_t& low_x, std::int32_t& low_y,
-                            std::int32_t& high_x, std::int32_t& high_y) {
+std::int64_t project_groups(const RasterizeArgs& args, const ClipVertex* positions, Projected* projected, std::int32_t& low_x,
+                            std::int32_t& low_y, std::int32_t& high_x, std::int32_t& high_y) {
   static_assert(sizeof(ClipVertex) == 16 && sizeof(Projected) == 16);
   constexpr int group = kLanes / 4;
   const float half_width = 0.5f * static_cast<float>(args.width), half_height = 0.5f * static_cast<float>(args.height);
@@ -338,7 +344,8 @@ std::int64_t project_groups(const RasterizeArgs& args, const ClipVertex* positio
     const Float w = broadcast_w(v);
     // x and y inside the guard band, z finite, near <= w < infinity: all lanes, or leave it to the scalar code
     const Float limit = select(is_z, set(std::numeric_limits<float>::max()), mul(w, guard));
-    const Mask good = both(both(greater_equal(limit, absolute(v)), greater_equal(w, set(args.near))), less(w, set(std::numeric_limits<float>::infinity())));
+    const Mask good = both(both(greater_equal(limit, absolute(v)), greater_equal(w, set(args.near))),
+                           less(w, set(std::numeric_limits<float>::infinity())));
     if (bits(good) != (1u << kLanes) - 1u) break;
     const Float inverse = div(set(1.f), w);
     const Float pixels = add(centre, mul(mul(v, inverse), scale));
@@ -367,7 +374,8 @@ void project_watertight(Band& band, Scratch& scratch) {
   const ClipVertex* positions = args.positions + band.image * args.vertices;
   const float half_width = 0.5f * static_cast<float>(args.width), half_height = 0.5f * static_cast<float>(args.height);
   auto* projected = scratch.take<Projected>(static_cast<std::size_t>(args.vertices));
-  std::int32_t low_x = std::numeric_limits<std::int32_t>::max(), low_y = low_x, high_x = std::numeric_limits<std::int32_t>::min(), high_y = high_x;
+  std::int32_t low_x = std::numeric_limits<std::int32_t>::max(), low_y = low_x, high_x = std::numeric_limits<std::int32_t>::min(),
+               high_y = high_x;
   bool all_safe = true;
   std::int64_t i = 0;
   if (args.perspective) i = project_groups(args, positions, projected, low_x, low_y, high_x, high_y);
@@ -432,7 +440,8 @@ void draw_band(Band& band) {
 
 void rasterize_simd(const RasterizeArgs& args, void*) {
   const int threads = num_threads();
-  const int bands = static_cast<int>(std::min<std::int64_t>(args.height, args.batch >= threads ? 1 : (threads + args.batch - 1) / args.batch));
+  const int bands =
+      static_cast<int>(std::min<std::int64_t>(args.height, args.batch >= threads ? 1 : (threads + args.batch - 1) / args.batch));
   const int rows = (args.height + bands - 1) / bands;
   parallel_for(args.batch * bands, [&](std::int64_t task) {
     Band band{};

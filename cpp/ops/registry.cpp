@@ -18,10 +18,15 @@ OpPath describe(const OpTable<Fn>& table, Device device) {
 }  // namespace
 
 std::vector<OpPath> op_paths(Device device) {
-  return {describe(random_uniform_table(), device), describe(head::lbs_table(), device), describe(raster::rasterize_table(), device),
-          describe(interpolation::interpolate_table(), device), describe(interpolation::vertex_normals_table(), device),
-          describe(texture::sample_texture_table(), device), describe(labels::project_labels_table(), device),
-          describe(labels::label_coverage_table(), device), describe(labels::point_visibility_table(), device)};
+  return {describe(random_uniform_table(), device),
+          describe(head::lbs_table(), device),
+          describe(raster::rasterize_table(), device),
+          describe(interpolation::interpolate_table(), device),
+          describe(interpolation::vertex_normals_table(), device),
+          describe(texture::sample_texture_table(), device),
+          describe(labels::project_labels_table(), device),
+          describe(labels::label_coverage_table(), device),
+          describe(labels::point_visibility_table(), device)};
 }
 
 }  // namespace forge_rt

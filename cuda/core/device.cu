@@ -15,17 +15,14 @@ std::string version_str(int version) { return concat(version / 1000, ".", versio
 std::string no_device_reason(cudaError_t result, const CudaStatus& status) {
   switch (result) {
     case cudaSuccess:
-    case cudaErrorNoDevice:
-      return "the NVIDIA driver shows no CUDA device to this process; check `nvidia-smi` and CUDA_VISIBLE_DEVICES";
+    case cudaErrorNoDevice: return "the NVIDIA driver shows no CUDA device to this process; check `nvidia-smi` and CUDA_VISIBLE_DEVICES";
     case cudaErrorInsufficientDriver:
       if (status.driver_version == 0)
         return concat("no NVIDIA driver was found on this machine; install one that supports CUDA ", version_str(status.runtime_version));
-      return concat("the NVIDIA driver supports CUDA ", version_str(status.driver_version), " and this build needs ", version_str(status.runtime_version),
-                    "; update the driver");
-    case cudaErrorInitializationError:
-      return "CUDA cannot start in this process; after a fork it never can, so start workers with 'spawn'";
-    default:
-      return concat("CUDA cannot start: ", cudaGetErrorString(result), " (", cudaGetErrorName(result), "); check `nvidia-smi`");
+      return concat("the NVIDIA driver supports CUDA ", version_str(status.driver_version), " and this build needs ",
+                    version_str(status.runtime_version), "; update the driver");
+    case cudaErrorInitializationError: return "CUDA cannot start in this process; after a fork it never can, so start workers with 'spawn'";
+    default: return concat("CUDA cannot start: ", cudaGetErrorString(result), " (", cudaGetErrorName(result), "); check `nvidia-smi`");
   }
 }
 
@@ -117,7 +114,8 @@ std::string error_sentence(cudaError_t result, const char* doing) {
   if (now.device_count == 0) return concat("CUDA failed while ", doing, ": ", now.reason, "; or use device 'cpu'");
   const std::string failure = concat("CUDA failed while ", doing, ": ", cudaGetErrorString(result), " (", cudaGetErrorName(result), ")");
   if (result == cudaErrorNoKernelImageForDevice || result == cudaErrorUnsupportedPtxVersion)
-    return failure + "; this build has no machine code for this GPU: rebuild with its number in CMAKE_CUDA_ARCHITECTURES, or use device 'cpu'";
+    return failure +
+           "; this build has no machine code for this GPU: rebuild with its number in CMAKE_CUDA_ARCHITECTURES, or use device 'cpu'";
   switch (error_code(result)) {
     case ErrorCode::out_of_memory: return failure + "; use a smaller batch or image, or see memory_report()";
     case ErrorCode::device_unavailable: return failure + "; check `nvidia-smi`, or use device 'cpu'";

@@ -51,8 +51,8 @@ ScratchBlock::ScratchBlock(std::size_t bytes, cudaStream_t stream, const char* p
   const cudaError_t result = pooled_ ? cudaMallocFromPoolAsync(&data_, bytes, pool, stream) : cudaMalloc(&data_, bytes);
   if (result == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    throw Error(ErrorCode::out_of_memory,
-                concat("no memory for '", purpose, "': ", bytes, " bytes on cuda:", device, "; use a smaller batch or image, or see memory_report()"));
+    throw Error(ErrorCode::out_of_memory, concat("no memory for '", purpose, "': ", bytes, " bytes on cuda:", device,
+                                                 "; use a smaller batch or image, or see memory_report()"));
   }
   check_cuda(result, "allocating scratch memory");
 }

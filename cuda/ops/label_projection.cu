@@ -26,7 +26,8 @@ void project_cuda(const ProjectArgs& args, Stream stream) {
 __global__ void __launch_bounds__(kThreads) cover(CoverageArgs a) {
   const unsigned i = blockIdx.x * kThreads + threadIdx.x, row = i / a.width;
   if (row >= a.height) return;
-  for (std::int64_t image = blockIdx.y; image < a.batch; image += gridDim.y) cover_pixel(a, image, static_cast<int>(row), static_cast<int>(i % a.width));
+  for (std::int64_t image = blockIdx.y; image < a.batch; image += gridDim.y)
+    cover_pixel(a, image, static_cast<int>(row), static_cast<int>(i % a.width));
 }
 
 void coverage_cuda(const CoverageArgs& args, Stream stream) {
@@ -40,7 +41,8 @@ void coverage_cuda(const CoverageArgs& args, Stream stream) {
 __global__ void __launch_bounds__(kThreads) see(VisibilityArgs a) {
   const unsigned point = blockIdx.x * kThreads + threadIdx.x;
   if (point >= a.points) return;
-  for (std::int64_t image = blockIdx.y; image < a.batch; image += gridDim.y) a.out[image * a.points + point] = visibility_of(a, image, point);
+  for (std::int64_t image = blockIdx.y; image < a.batch; image += gridDim.y)
+    a.out[image * a.points + point] = visibility_of(a, image, point);
 }
 
 void visibility_cuda(const VisibilityArgs& args, Stream stream) {

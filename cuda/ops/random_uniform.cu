@@ -16,8 +16,8 @@ __global__ void __launch_bounds__(kThreads) fill_uniform(RandomUniformArgs args)
   float* out = args.out + first;
   const bool aligned = reinterpret_cast<std::uintptr_t>(args.out) % sizeof(float4) == 0;
   if (aligned && first + 4 <= args.count) {
-    *reinterpret_cast<float4*>(out) = make_float4(uniform_from_bits(draws.x[0]), uniform_from_bits(draws.x[1]), uniform_from_bits(draws.x[2]),
-                                                  uniform_from_bits(draws.x[3]));
+    *reinterpret_cast<float4*>(out) = make_float4(uniform_from_bits(draws.x[0]), uniform_from_bits(draws.x[1]),
+                                                  uniform_from_bits(draws.x[2]), uniform_from_bits(draws.x[3]));
     return;
   }
   for (int k = 0; k < 4; ++k)

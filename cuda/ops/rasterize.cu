@@ -68,7 +68,8 @@ struct Watertight {
 
   __device__ bool setup(const RasterizeArgs& args, const ClipVertex v[3]) {
     const float half_width = 0.5f * static_cast<float>(args.width), half_height = 0.5f * static_cast<float>(args.height);
-    const ScreenVertex a = to_screen(v[0], args.perspective, half_width, half_height), b = to_screen(v[1], args.perspective, half_width, half_height),
+    const ScreenVertex a = to_screen(v[0], args.perspective, half_width, half_height),
+                       b = to_screen(v[1], args.perspective, half_width, half_height),
                        c = to_screen(v[2], args.perspective, half_width, half_height);
     box = pixel_box(a, b, c, args.width, 0, args.height);
     if (box.x0 >= box.x1 || box.y0 >= box.y1) return false;
@@ -83,13 +84,16 @@ struct Watertight {
     Int value[3];
     bool inside = true;
     for (int k = 0; k < 3; ++k) {
-      value[k] = static_cast<Int>(edges.dx[k]) * (pixel_centre(row) - edges.y[k]) - static_cast<Int>(edges.dy[k]) * (pixel_centre(column) - edges.x[k]);
+      value[k] = static_cast<Int>(edges.dx[k]) * (pixel_centre(row) - edges.y[k]) -
+                 static_cast<Int>(edges.dy[k]) * (pixel_centre(column) - edges.x[k]);
       inside = inside && value[k] + edges.bias[k] >= 0;
     }
     if (inside) key = interpolate_key(edges, static_cast<float>(value[0]), static_cast<float>(value[1]), static_cast<float>(value[2]));
     return inside;
   }
-  __device__ bool sample_small(const RasterizeArgs&, int row, int column, float& key) const { return sample_as<std::int32_t>(row, column, key); }
+  __device__ bool sample_small(const RasterizeArgs&, int row, int column, float& key) const {
+    return sample_as<std::int32_t>(row, column, key);
+  }
   __device__ bool sample(const RasterizeArgs&, int row, int column, float& key) const { return sample_as<std::int64_t>(row, column, key); }
 
   // Can the triangle be drawn without cutting it first?
@@ -183,7 +187,8 @@ __global__ void __launch_bounds__(kThreads) draw_small(Pass pass) {
   for (int row = rule.box.y0; row < rule.box.y1; ++row) {
     for (int column = rule.box.x0; column < rule.box.x1; ++column) {
       float key;
-      if (rule.sample_small(args, row, column, key)) draw_pixel(cells + static_cast<std::int64_t>(row) * args.width + column, key, static_cast<std::int32_t>(face));
+      if (rule.sample_small(args, row, column, key))
+        draw_pixel(cells + static_cast<std::int64_t>(row) * args.width + column, key, static_cast<std::int32_t>(face));
     }
   }
 }

@@ -50,8 +50,8 @@ int main(int argc, char** argv) {
   image.rgb = rgb;
   image.labels = labels;
   image.depth_m = depth_m;
-  if (frt_forgehead_sample_image(head, argc > 2 ? strtoull(argv[2], NULL, 10) : 7, argc > 3 ? strtoull(argv[3], NULL, 10) : 0, &orbit, &options, &image) !=
-      FRT_OK) {
+  if (frt_forgehead_sample_image(head, argc > 2 ? strtoull(argv[2], NULL, 10) : 7, argc > 3 ? strtoull(argv[3], NULL, 10) : 0, &orbit,
+                                 &options, &image) != FRT_OK) {
     frt_forgehead_free(head);
     return fail("cannot draw the face");
   }
@@ -66,6 +66,8 @@ int main(int argc, char** argv) {
   printf("the face is %.2f m from the camera\n", depth_m[kPixels / 2 + kSize / 2]);
   frt_forgehead_free(head);
 
-  return write_image(prefix, ".ppm", "P6", 255, rgb, sizeof(rgb)) && write_image(prefix, "_labels.pgm", "P5", count > 1 ? count - 1 : 1, labels, sizeof(labels)) ? 0
-                                                                                                                                                           : 1;
+  return write_image(prefix, ".ppm", "P6", 255, rgb, sizeof(rgb)) &&
+                 write_image(prefix, "_labels.pgm", "P5", count > 1 ? count - 1 : 1, labels, sizeof(labels))
+             ? 0
+             : 1;
 }

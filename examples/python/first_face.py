@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import cv2
-import numpy as np
-
 import forge_rt as fr
+import numpy as np
 
 out = Path(sys.argv[1] if len(sys.argv) > 1 else "out/first_face")
 out.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from forge_rt import CorruptFileError, ForgeError, InvalidArgumentError, NotFoundError
 from forge_rt.export.readers import safe_pickle
 from forge_rt.export.readers.safe_pickle import Record
@@ -90,7 +89,9 @@ def _parents(kintree: np.ndarray) -> list[int]:
     row = row[0] if row.ndim == 2 and len(row) else row
     parents = [-1 if int(p) in (-1, 2**32 - 1, 2**64 - 1) else int(p) for p in row.tolist()] if row.ndim == 1 else []
     if not parents or not all(-1 <= p < 2**31 for p in parents):
-        raise ValueError(f"kintree_table holds {row.tolist() if row.size < 20 else row.shape}, expected the parent of each joint")
+        raise ValueError(
+            f"kintree_table holds {row.tolist() if row.size < 20 else row.shape}, expected the parent of each joint"
+        )
     return parents
 
 
@@ -175,8 +176,21 @@ def _from_arrays(raw: dict[str, Any], where: str, n_shape: int | None) -> FlameA
         n_shape = int(stated) if stated is not None else 300 if components == 400 else components
     if not 0 <= n_shape <= components:
         raise InvalidArgumentError(f"n_shape must be 0..{components} (components of shapedirs), got {n_shape}")
-    known = {"v_template", "faces", "f", "shapedirs", "posedirs", "weights", "lbs_weights", "J_regressor", "parents", "kintree_table"}
-    extra = {k: np.asarray(v) for k, v in raw.items() if k not in known and isinstance(v, np.ndarray) and v.dtype != object}
+    known = {
+        "v_template",
+        "faces",
+        "f",
+        "shapedirs",
+        "posedirs",
+        "weights",
+        "lbs_weights",
+        "J_regressor",
+        "parents",
+        "kintree_table",
+    }
+    extra = {
+        k: np.asarray(v) for k, v in raw.items() if k not in known and isinstance(v, np.ndarray) and v.dtype != object
+    }
     return FlameArrays(
         v_template=v_template,
         faces=faces,
@@ -210,7 +224,7 @@ def read_dynamic_landmarks(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
         except Exception as error:  # the header is parsed as Python literals, which can fail in many ways
             raise CorruptFileError(f"{path} is not a readable npy file: {error}") from error
         body = file.read()
-    if dtype != object:
+    if not dtype.hasobject:
         raise CorruptFileError(f"{path} holds {dtype}, expected a dictionary with lmk_face_idx and lmk_b_coords")
     raw = safe_pickle.load(body, _ALLOWED, what=f"landmark embedding ({path.name})")
     return _embedding(raw, str(path))

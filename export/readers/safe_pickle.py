@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from forge_rt import CorruptFileError, NotFoundError
 
 
@@ -28,7 +27,11 @@ class Record:
 
     def __setstate__(self, state: Any) -> None:
         # (dict, slots) pairs come from objects with __slots__.
-        if isinstance(state, tuple) and len(state) == 2 and all(part is None or isinstance(part, dict) for part in state):
+        if (
+            isinstance(state, tuple)
+            and len(state) == 2
+            and all(part is None or isinstance(part, dict) for part in state)
+        ):
             state = {**(state[0] or {}), **(state[1] or {})}
         self.state = state
 
@@ -57,7 +60,11 @@ class _Array(Record):
         if not isinstance(self.state, tuple) or len(self.state) not in (4, 5):
             raise pickle.UnpicklingError("an array without contents")
         shape, dtype, fortran, data = self.state[-4:]
-        if not isinstance(dtype, _DType) or not isinstance(shape, tuple) or not all(isinstance(n, int) and 0 <= n < 2**40 for n in shape):
+        if (
+            not isinstance(dtype, _DType)
+            or not isinstance(shape, tuple)
+            or not all(isinstance(n, int) and 0 <= n < 2**40 for n in shape)
+        ):
             raise pickle.UnpicklingError("an array without a valid shape and type")
         number = dtype.decode()
         count = math.prod(shape)
@@ -184,7 +191,11 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load(
-    source: str | Path | bytes, allowed: Mapping[tuple[str, str], Any], *, encoding: str = "latin-1", what: str = "pickle"
+    source: str | Path | bytes,
+    allowed: Mapping[tuple[str, str], Any],
+    *,
+    encoding: str = "latin-1",
+    what: str = "pickle",
 ) -> Any:
     """Decodes one pickle from a path or from bytes.
 
@@ -203,5 +214,3 @@ def load(
         return _decoded(_Unpickler(io.BytesIO(data), allowed, encoding).load())
     except Exception as error:  # a damaged pickle can fail in any way
         raise CorruptFileError(f"{name} is not a readable {what}: {error}") from error
-
-

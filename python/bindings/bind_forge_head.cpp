@@ -1,6 +1,6 @@
 // ForgeHead: parameters, mesh, rendering.
-#include "bindings.h"
 #include <pybind11/operators.h>
+#include "bindings.h"
 
 #include "forge_rt/models/forge_head.h"
 
@@ -47,8 +47,10 @@ void bind_forge_head(py::module_& module) {
       .def_readonly("rgb", &FaceImages::rgb, "[B, H, W, 3] uint8, sRGB")
       .def_readonly("segmentation", &FaceImages::segmentation, "[B, H, W] uint8 class ids")
       .def_readonly("depth_m", &FaceImages::depth_m, "[B, H, W] float32 camera z, metres, 0 = background")
-      .def_property_readonly("normals", [](const FaceImages& i) { return from_tensor(i.normals); }, "[B, H, W, 3] float32 camera frame, or None")
-      .def_property_readonly("soft_labels", [](const FaceImages& i) { return from_tensor(i.soft_labels); }, "[B, classes, H, W] float32, or None")
+      .def_property_readonly(
+          "normals", [](const FaceImages& i) { return from_tensor(i.normals); }, "[B, H, W, 3] float32 camera frame, or None")
+      .def_property_readonly(
+          "soft_labels", [](const FaceImages& i) { return from_tensor(i.soft_labels); }, "[B, classes, H, W] float32, or None")
       .def_readonly("landmarks_px", &FaceImages::landmarks_px, "[B, 68, 2] float32; centre of the top-left pixel is (0.5, 0.5)")
       .def_readonly("visibility", &FaceImages::visibility, "[B, 68] uint8: 0 outside the frame, 1 hidden, 2 visible")
       .def_readonly("landmarks_camera_m", &FaceImages::landmarks_camera_m, "[B, 68, 3] float32, camera frame")
@@ -66,19 +68,25 @@ void bind_forge_head(py::module_& module) {
       .def_readonly("color", &LabelInfo::color)
       .def_readonly("mirror", &LabelInfo::mirror, "id after a left-right flip");
   py::class_<ForgeHead, std::shared_ptr<ForgeHead>>(module, "ForgeHead", "Compiled ForgeHead; use forge_rt.ForgeHead.")
-      .def_static("load", [](const std::string& folder) { return std::const_pointer_cast<ForgeHead>(ForgeHead::load(folder)); }, py::arg("folder"))
+      .def_static(
+          "load", [](const std::string& folder) { return std::const_pointer_cast<ForgeHead>(ForgeHead::load(folder)); }, py::arg("folder"))
       .def("sample", &ForgeHead::sample, py::arg("seed"), py::arg("index"))
       .def("neutral", &ForgeHead::neutral)
       .def("mesh", &ForgeHead::mesh, py::arg("faces"), py::call_guard<py::gil_scoped_release>())
-      .def("render", [](const ForgeHead& head, const std::vector<FaceParameters>& faces, const std::vector<Camera>& cameras, py::object size, int supersample, bool normals, bool soft_labels) {
-             RenderOptions options;
-             options.size = to_image_size(size);
-             options.supersample = supersample;
-             options.normals = normals;
-             options.soft_labels = soft_labels;
-             const py::gil_scoped_release release;
-             return head.render(faces, cameras, options);
-           }, py::arg("faces"), py::arg("cameras"), py::kw_only(), py::arg("size"), py::arg("supersample") = 2, py::arg("normals") = false, py::arg("soft_labels") = false)
+      .def(
+          "render",
+          [](const ForgeHead& head, const std::vector<FaceParameters>& faces, const std::vector<Camera>& cameras, py::object size,
+             int supersample, bool normals, bool soft_labels) {
+            RenderOptions options;
+            options.size = to_image_size(size);
+            options.supersample = supersample;
+            options.normals = normals;
+            options.soft_labels = soft_labels;
+            const py::gil_scoped_release release;
+            return head.render(faces, cameras, options);
+          },
+          py::arg("faces"), py::arg("cameras"), py::kw_only(), py::arg("size"), py::arg("supersample") = 2, py::arg("normals") = false,
+          py::arg("soft_labels") = false)
       .def_property_readonly("sliders", &ForgeHead::sliders)
       .def_property_readonly("expressions", &ForgeHead::expressions)
       .def_property_readonly("options", &ForgeHead::options)

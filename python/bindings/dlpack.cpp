@@ -42,9 +42,17 @@ struct DLManagedTensorVersioned {
 DLDataType dl_dtype(DType dtype) {
   const auto bits = static_cast<std::uint8_t>(8 * dtype_size(dtype));
   switch (dtype) {
-    case DType::u8: case DType::u16: case DType::u32: case DType::u64: return {1, bits, 1};
-    case DType::i8: case DType::i16: case DType::i32: case DType::i64: return {0, bits, 1};
-    case DType::f16: case DType::f32: case DType::f64: return {2, bits, 1};
+    case DType::u8:
+    case DType::u16:
+    case DType::u32:
+    case DType::u64: return {1, bits, 1};
+    case DType::i8:
+    case DType::i16:
+    case DType::i32:
+    case DType::i64: return {0, bits, 1};
+    case DType::f16:
+    case DType::f32:
+    case DType::f64: return {2, bits, 1};
     case DType::bf16: return {4, bits, 1};
     case DType::boolean: return {6, bits, 1};
   }
@@ -52,8 +60,8 @@ DLDataType dl_dtype(DType dtype) {
 }
 
 DType dtype_from(DLDataType type) {
-  for (const DType dtype : {DType::u8, DType::i8, DType::u16, DType::i16, DType::u32, DType::i32, DType::u64, DType::i64, DType::f16, DType::bf16,
-                            DType::f32, DType::f64, DType::boolean}) {
+  for (const DType dtype : {DType::u8, DType::i8, DType::u16, DType::i16, DType::u32, DType::i32, DType::u64, DType::i64, DType::f16,
+                            DType::bf16, DType::f32, DType::f64, DType::boolean}) {
     const DLDataType ours = dl_dtype(dtype);
     if (ours.code == type.code && ours.bits == type.bits && type.lanes == 1) return dtype;
   }
@@ -94,8 +102,8 @@ Tensor import_tensor(py::capsule capsule, const char* used_name, bool read_only)
     std::int64_t step = 1;
     for (int axis = dl.ndim; axis-- > 0; step *= shape[axis]) strides[axis] = step;
   }
-  check(dl.device.device_type >= 1 && dl.device.device_type <= 3, ErrorCode::unsupported, "arrays on DLPack device type ", dl.device.device_type,
-        " are not supported; copy to the CPU or to CUDA first");
+  check(dl.device.device_type >= 1 && dl.device.device_type <= 3, ErrorCode::unsupported, "arrays on DLPack device type ",
+        dl.device.device_type, " are not supported; copy to the CPU or to CUDA first");
   const bool cuda = dl.device.device_type == 2;
   const Device device{cuda ? DeviceType::cuda : DeviceType::cpu, cuda ? dl.device.device_id : 0};
   const DType dtype = dtype_from(dl.dtype);
@@ -107,8 +115,8 @@ Tensor import_tensor(py::capsule capsule, const char* used_name, bool read_only)
     const py::gil_scoped_acquire gil;
     m->deleter(m);
   });
-  return Tensor::borrow_strided(static_cast<char*>(dl.data) + dl.byte_offset, std::move(shape), std::move(strides), dtype, device, std::move(owner),
-                                read_only);
+  return Tensor::borrow_strided(static_cast<char*>(dl.data) + dl.byte_offset, std::move(shape), std::move(strides), dtype, device,
+                                std::move(owner), read_only);
 }
 
 }  // namespace
@@ -150,7 +158,8 @@ Tensor from_dlpack(py::handle object) {
   if (name != nullptr && std::strcmp(name, "dltensor_versioned") == 0) {
     const auto* managed = static_cast<DLManagedTensorVersioned*>(PyCapsule_GetPointer(capsule.ptr(), name));
     check(managed->version.major == 1, ErrorCode::unsupported, "DLPack ", managed->version.major, " is not supported, 1 is");
-    return import_tensor<DLManagedTensorVersioned>(py::reinterpret_borrow<py::capsule>(capsule), "used_dltensor_versioned", managed->flags & 1u);
+    return import_tensor<DLManagedTensorVersioned>(py::reinterpret_borrow<py::capsule>(capsule), "used_dltensor_versioned",
+                                                   managed->flags & 1u);
   }
   check_argument(name != nullptr && std::strcmp(name, "dltensor") == 0, "__dlpack__ returned a capsule that was already used");
   return import_tensor<DLManagedTensor>(py::reinterpret_borrow<py::capsule>(capsule), "used_dltensor", false);
@@ -171,7 +180,8 @@ Tensor to_tensor(py::handle object, DType dtype) {
   const auto same_kind = numpy.attr("can_cast")(source.attr("dtype"), wanted, "same_kind").cast<bool>();
   const bool to_integer = dtype != DType::f32 && dtype != DType::f64 && dtype != DType::f16;
   if (source.attr("dtype").attr("kind").cast<std::string>().find_first_not_of("biuf") != std::string::npos)
-    throw Error(ErrorCode::invalid_argument, concat("expected numbers, got an array of ", py::str(source.attr("dtype")).cast<std::string>()));
+    throw Error(ErrorCode::invalid_argument,
+                concat("expected numbers, got an array of ", py::str(source.attr("dtype")).cast<std::string>()));
   const py::object converted = numpy.attr("ascontiguousarray")(source, wanted);
   // Whole numbers must survive: no wrapping, no dropped fractions.
   if (to_integer && !numpy.attr("can_cast")(source.attr("dtype"), wanted, "safe").cast<bool>())

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 from forge_rt import _core, camera
 from forge_rt._core import *  # noqa: F403
 from forge_rt._core import __version__
-from forge_rt.forge_head import FaceBatch, ForgeHead  # replaces the compiled class of the same name
-from forge_rt.head import Head  # likewise
+from forge_rt.forge_head import (
+    FaceBatch,
+    ForgeHead,  # type: ignore[assignment]  # replaces the compiled class
+)
+from forge_rt.head import Head  # type: ignore[assignment]  # likewise
+from forge_rt.paths import asset_path, cmake_dir, include_dir, library_path
 
 if TYPE_CHECKING:
     from forge_rt.production import Plan as Plan
@@ -37,7 +41,11 @@ __all__ = [
     "Head",
     "Plan",
     "__version__",
+    "asset_path",
     "camera",
+    "cmake_dir",
     "generate",
+    "include_dir",
+    "library_path",
     *(name for name in dir(_core) if not name.startswith("_")),
 ]

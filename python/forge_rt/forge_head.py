@@ -115,14 +115,18 @@ class ForgeHead:
         return out
 
     @staticmethod
-    def _changed(values: Sequence[float], index: Mapping[str, int], changes: Mapping[str, float], kind: str) -> list[float]:
+    def _changed(
+        values: Sequence[float], index: Mapping[str, int], changes: Mapping[str, float], kind: str
+    ) -> list[float]:
         out = list(values)
         for name, value in changes.items():
             if name not in index:
                 import difflib
 
                 near = difflib.get_close_matches(name, index, 1)
-                raise InvalidArgumentError(f"no {kind} named {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                raise InvalidArgumentError(
+                    f"no {kind} named {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
             out[index[name]] = float(value)
         return out
 
@@ -145,7 +149,9 @@ class ForgeHead:
         faces = [faces] if isinstance(faces, FaceParameters) else list(faces)
         cameras = [camera] * len(faces) if isinstance(camera, Camera) else list(camera)
         size = tuple(cameras[0].size) if cameras else (1, 1)
-        images = self._head.render(faces, cameras, size=size, supersample=supersample, normals=normals, soft_labels=soft_labels)
+        images = self._head.render(
+            faces, cameras, size=size, supersample=supersample, normals=normals, soft_labels=soft_labels
+        )
         return FaceBatch(
             images.rgb, images.segmentation, images.depth_m, images.normals, images.soft_labels, images.landmarks_px,
             images.visibility, images.landmarks_camera_m, images.landmarks_head_m, tuple(faces), tuple(cameras),

@@ -149,18 +149,25 @@ class Head:
             if pose is not None:
                 raise InvalidArgumentError(f"give either pose or {', '.join(given)}, not both")
             if self.n_joints != len(FLAME_JOINTS):
-                raise InvalidArgumentError(f"{', '.join(given)} name joints of a FLAME head; this head has {self.n_joints}: use pose")
+                raise InvalidArgumentError(
+                    f"{', '.join(given)} name joints of a FLAME head; this head has {self.n_joints}: use pose"
+                )
             batch = max(a.shape[0] for a in (*given.values(), *arrays.values()))
             full = np.zeros((batch, 5, 3), np.float32)
             for name, first, count in (("global_rotation", 0, 1), ("neck", 1, 1), ("jaw", 2, 1), ("eyes", 3, 2)):
                 if name in given:
                     if given[name].shape != (batch, 3 * count):
-                        raise InvalidArgumentError(f"{name} must be [{batch}, {3 * count}], got {list(given[name].shape)}")
+                        raise InvalidArgumentError(
+                            f"{name} must be [{batch}, {3 * count}], got {list(given[name].shape)}"
+                        )
                     full[:, first : first + count] = given[name].reshape(batch, count, 3)
             pose = full
         elif pose is not None:
             pose = np.asarray(pose, np.float32)
             pose = pose[None] if pose.ndim == 2 else pose
         return self._head.evaluate(
-            shape=arrays.get("shape"), expression=arrays.get("expression"), pose=pose, translation=arrays.get("translation")
+            shape=arrays.get("shape"),
+            expression=arrays.get("expression"),
+            pose=pose,
+            translation=arrays.get("translation"),
         )

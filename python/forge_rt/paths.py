@@ -22,7 +22,9 @@ def _compiled() -> Path:
 
 def _existing(path: Path, what: str) -> Path:
     if not path.exists():
-        raise NotFoundError(f"{what} is not at {path}; reinstall forge-rt (pip install --force-reinstall --no-deps forge-rt)")
+        raise NotFoundError(
+            f"{what} is not at {path}; reinstall forge-rt (pip install --force-reinstall --no-deps forge-rt)"
+        )
     return path
 
 

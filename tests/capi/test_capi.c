@@ -89,14 +89,16 @@ static void test_rasterize(void) {
     const float* w = weights + 3 * i;
     if (face[i] == 0) {
       ++covered;
-      consistent = consistent && labels[i] == 17 && fabsf(depth[i] - (i < kPixels ? 2.f : 1.f)) < 1e-5f && fabsf(w[0] + w[1] + w[2] - 1.f) < 1e-5f;
+      consistent =
+          consistent && labels[i] == 17 && fabsf(depth[i] - (i < kPixels ? 2.f : 1.f)) < 1e-5f && fabsf(w[0] + w[1] + w[2] - 1.f) < 1e-5f;
     } else {
       consistent = consistent && face[i] == -1 && labels[i] == 0 && depth[i] == 0.f && w[0] == 0.f;
     }
   }
   CHECK(covered == 2 * kPixels);
   CHECK(consistent);
-  CHECK(face[2 * kPixels] == 77 && depth[2 * kPixels] == 77.f && weights[2 * kPixels * 3] == 77.f && labels[2 * kPixels] == 77); /* nothing behind the end */
+  CHECK(face[2 * kPixels] == 77 && depth[2 * kPixels] == 77.f && weights[2 * kPixels * 3] == 77.f &&
+        labels[2 * kPixels] == 77); /* nothing behind the end */
 
   output.face = NULL; /* every output may be left out */
   output.depth = NULL;
@@ -201,7 +203,8 @@ static void test_head(const char* folder) {
   if (head == NULL) return;
   CHECK(frt_head_get_info(head, &info) == FRT_OK);
   CHECK(info.struct_size == sizeof(info));
-  CHECK(info.vertices > 3000 && info.triangles > 6000 && info.joints == 5 && info.landmarks == 68 && info.n_shape > 0 && info.n_expression > 0);
+  CHECK(info.vertices > 3000 && info.triangles > 6000 && info.joints == 5 && info.landmarks == 68 && info.n_shape > 0 &&
+        info.n_expression > 0);
 
   n = (size_t)info.triangles * 3;
   triangles = malloc(n * sizeof(*triangles));
@@ -287,7 +290,9 @@ static void test_forgehead(const char* folder) {
   }
   CHECK(known == kArea);
   CHECK(with_depth > kArea / 10);
-  for (i = 0; i < 68; ++i) visible += visibility[i] == 2 && landmarks[2 * i] > 0.f && landmarks[2 * i] < kWidth && landmarks[2 * i + 1] > 0.f && landmarks[2 * i + 1] < kHeight;
+  for (i = 0; i < 68; ++i)
+    visible += visibility[i] == 2 && landmarks[2 * i] > 0.f && landmarks[2 * i] < kWidth && landmarks[2 * i + 1] > 0.f &&
+               landmarks[2 * i + 1] < kHeight;
   CHECK(visible > 20);
   CHECK(fabsf(landmarks_head[3 * 30 + 1]) < 0.3f);
 

@@ -61,7 +61,8 @@ TEST(devices_parse_and_print) {
   CHECK(Device::parse("cpu").is_cpu());
   CHECK(Device{}.str() == "cpu");
   CHECK((Device{DeviceType::cuda, 3}.str() == "cuda:3"));
-  for (const char* wrong : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0x", " cpu"}) CHECK_THROWS(Device::parse(wrong), invalid_argument);
+  for (const char* wrong : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0x", " cpu"})
+    CHECK_THROWS(Device::parse(wrong), invalid_argument);
   if (cuda_status().device_count == 0) {
     CHECK_THROWS(Device::parse("cuda:0"), device_unavailable);
     CHECK(!cuda_status().reason.empty());
@@ -130,7 +131,8 @@ TEST(tensor_from_values_slice_reshape) {
   const Tensor flat = t.reshape({6});
   CHECK(flat.raw() == t.raw() && flat.rank() == 1);
   CHECK_THROWS(t.reshape({4}), invalid_argument);
-  for (const auto& [begin, end] : std::vector<std::pair<int, int>>{{-1, 1}, {2, 1}, {0, 4}}) CHECK_THROWS(t.slice(begin, end), invalid_argument);
+  for (const auto& [begin, end] : std::vector<std::pair<int, int>>{{-1, 1}, {2, 1}, {0, 4}})
+    CHECK_THROWS(t.slice(begin, end), invalid_argument);
   CHECK_THROWS(Tensor::empty({}, DType::f32).slice(0, 0), invalid_argument);
 }
 
@@ -187,7 +189,8 @@ TEST(tensor_conversions) {
 
 TEST(expect_says_what_came) {
   const Tensor planes = Tensor::empty({1, 96}, DType::u8);
-  CHECK(message_of([&] { expect(planes, "planes", "[B, 32]", DType::f32, {kAny, 32}); }) == "planes must be [B, 32] float32, got [1, 96] uint8");
+  CHECK(message_of([&] { expect(planes, "planes", "[B, 32]", DType::f32, {kAny, 32}); }) ==
+        "planes must be [B, 32] float32, got [1, 96] uint8");
   CHECK(message_of([&] { expect({}, "planes", "[B, 32]", DType::f32, {kAny, 32}); }) == "planes must be [B, 32] float32, got nothing");
   expect(planes, "planes", "[B, 96]", DType::u8, {kAny, 96});
 }
@@ -319,7 +322,8 @@ TEST(philox_known_answers) {  // Random123's kat_vectors
   CHECK(equal(philox4x32({{0, 0, 0, 0}}, 0, 0), {{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}}));
   const std::uint32_t ones = 0xffffffff;
   CHECK(equal(philox4x32({{ones, ones, ones, ones}}, ones, ones), {{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}}));
-  CHECK(equal(philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0), {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}));
+  CHECK(equal(philox4x32({{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, 0xa4093822, 0x299f31d0),
+              {{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}));
 }
 
 TEST(random_is_a_function_of_its_key) {
@@ -402,7 +406,8 @@ TEST(half_conversions) {
   CHECK(half_to_float(0x8000) == 0.f && std::signbit(half_to_float(0x8000)));
   CHECK(half_to_float(0x3C00) == 1.f && half_to_float(0xC000) == -2.f && half_to_float(0x7BFF) == 65504.f);
   CHECK(half_to_float(0x0001) == 0x1p-24f && half_to_float(0x03FF) == 1023 * 0x1p-24f && half_to_float(0x0400) == 0x1p-14f);
-  CHECK(half_to_float(0x7C00) == std::numeric_limits<float>::infinity() && half_to_float(0xFC00) == -std::numeric_limits<float>::infinity());
+  CHECK(half_to_float(0x7C00) == std::numeric_limits<float>::infinity() &&
+        half_to_float(0xFC00) == -std::numeric_limits<float>::infinity());
   CHECK(std::isnan(half_to_float(0x7E00)) && std::isnan(half_to_float(0xFC01)));
   bool grows = true;  // all finite positive halves, in order
   for (std::uint16_t h = 0; h < 0x7BFF; ++h) grows = grows && half_to_float(h) < half_to_float(static_cast<std::uint16_t>(h + 1));
@@ -506,7 +511,8 @@ TEST(safetensors_survives_mutations) {
     }
     try {
       for (const auto& [name, tensor] : parse(file)) {
-        volatile std::uint8_t last = tensor.bytes() > 0 ? static_cast<const std::uint8_t*>(tensor.raw())[tensor.bytes() - 1] : std::uint8_t{0};
+        volatile std::uint8_t last =
+            tensor.bytes() > 0 ? static_cast<const std::uint8_t*>(tensor.raw())[tensor.bytes() - 1] : std::uint8_t{0};
         (void)last;  // inside the file, or the sanitizer says so
       }
       ++read;

@@ -122,7 +122,8 @@ struct Inputs {
   Tensor betas, pose, translation;
 };
 Inputs random_inputs(std::int64_t batch) {
-  return {random_tensor("betas", {batch, kComponents}, 2.f), random_tensor("pose", {batch, kJoints, 3}, 0.7f), random_tensor("translation", {batch, 3}, 0.1f)};
+  return {random_tensor("betas", {batch, kComponents}, 2.f), random_tensor("pose", {batch, kJoints, 3}, 0.7f),
+          random_tensor("translation", {batch, 3}, 0.1f)};
 }
 
 double largest_difference(const Tensor& a, const Tensor& b) {
@@ -142,10 +143,11 @@ TEST(every_path_follows_the_equations) {
     set_isa(isa);
     const HeadPosed posed = head_lbs(basis, in.betas, in.pose, in.translation);
     for (int b = 0; b < 3; ++b) {
-      const std::vector<double> expected = equations(head, in.betas.data<float>() + b * kComponents, in.pose.data<float>() + b * kJoints * 3,
-                                                     in.translation.data<float>() + 3 * b);
+      const std::vector<double> expected = equations(head, in.betas.data<float>() + b * kComponents,
+                                                     in.pose.data<float>() + b * kJoints * 3, in.translation.data<float>() + 3 * b);
       double worst = 0;
-      for (int i = 0; i < 3 * kVertices; ++i) worst = std::max(worst, std::abs(expected[i] - posed.vertices.data<float>()[b * 3 * kVertices + i]));
+      for (int i = 0; i < 3 * kVertices; ++i)
+        worst = std::max(worst, std::abs(expected[i] - posed.vertices.data<float>()[b * 3 * kVertices + i]));
       CHECK_NEAR(worst, 0, kPathTolerance_m);
     }
   }
@@ -172,7 +174,8 @@ TEST(a_batch_of_8_equals_8_batches_of_1) {
     set_isa(isa);
     for (const int batch : {8, 19}) {
       Inputs in = random_inputs(batch);
-      std::fill_n(in.betas.mutable_data<float>(), kComponents, 0.f);  // a neutral head among others: zero columns must not be skipped differently
+      std::fill_n(in.betas.mutable_data<float>(), kComponents,
+                  0.f);  // a neutral head among others: zero columns must not be skipped differently
       std::fill_n(in.pose.mutable_data<float>(), 3 * kJoints, 0.f);
       const HeadPosed together = head_lbs(basis, in.betas, in.pose, in.translation);
       for (int b = 0; b < batch; ++b) {
@@ -196,7 +199,8 @@ TEST(rest_pose_translation_and_missing_inputs) {
   CHECK_NEAR(largest_difference(head_lbs(basis, none).vertices, head.v_template), 0, 1e-6);
   const Tensor shift = Tensor::from(std::vector<float>{1.f, -2.f, 3.f}, {1, 3});
   const HeadPosed moved = head_lbs(basis, none, {}, shift);
-  for (int i = 0; i < 3 * kVertices; ++i) CHECK_NEAR(moved.vertices.data<float>()[i], head.v_template.data<float>()[i] + shift.data<float>()[i % 3], 1e-6);
+  for (int i = 0; i < 3 * kVertices; ++i)
+    CHECK_NEAR(moved.vertices.data<float>()[i], head.v_template.data<float>()[i] + shift.data<float>()[i % 3], 1e-6);
   const Tensor few = Tensor::from(std::vector<float>{0.5f}, {1, 1});
   Tensor all = Tensor::zeros({1, kComponents}, DType::f32);
   all.mutable_data<float>()[0] = 0.5f;
@@ -223,8 +227,10 @@ TEST(wrong_models_are_refused) {
     return head;
   };
   CHECK_THROWS(prepare_head({}), invalid_argument);
-  CHECK_THROWS(prepare_head(with([](HeadArrays& h) { h.v_template.mutable_data<float>()[5] = std::numeric_limits<float>::quiet_NaN(); })), invalid_argument);
-  CHECK_THROWS(prepare_head(with([](HeadArrays& h) { h.shapedirs.mutable_data<float>()[5] = std::numeric_limits<float>::infinity(); })), invalid_argument);
+  CHECK_THROWS(prepare_head(with([](HeadArrays& h) { h.v_template.mutable_data<float>()[5] = std::numeric_limits<float>::quiet_NaN(); })),
+               invalid_argument);
+  CHECK_THROWS(prepare_head(with([](HeadArrays& h) { h.shapedirs.mutable_data<float>()[5] = std::numeric_limits<float>::infinity(); })),
+               invalid_argument);
   CHECK_THROWS(prepare_head(with([](HeadArrays& h) { h.shapedirs = Tensor::zeros({kVertices - 1, 3, 4}, DType::f32); })), invalid_argument);
   CHECK_THROWS(prepare_head(with([](HeadArrays& h) { h.posedirs = Tensor::zeros({kVertices, 3, 9}, DType::f32); })), invalid_argument);
   CHECK_THROWS(prepare_head(with([](HeadArrays& h) { h.weights = Tensor::zeros({kVertices, 4}, DType::f32); })), invalid_argument);
@@ -246,7 +252,8 @@ TEST(wrong_parameters_are_refused) {
 // ---- landmarks ----
 
 TEST(points_on_mesh_are_weighted_corners) {
-  const Tensor vertices = Tensor::from(std::vector<float>{0, 0, 0, 1, 0, 0, 0, 2, 0, /* second mesh */ 0, 0, 1, 1, 0, 1, 0, 2, 1}, {2, 3, 3});
+  const Tensor vertices =
+      Tensor::from(std::vector<float>{0, 0, 0, 1, 0, 0, 0, 2, 0, /* second mesh */ 0, 0, 1, 1, 0, 1, 0, 2, 1}, {2, 3, 3});
   const Tensor triangles = Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {1, 3});
   const Tensor face = Tensor::zeros({1, 2}, DType::i32);
   const Tensor weights = Tensor::from(std::vector<float>{0, 1, 0, 0.5f, 0.25f, 0.25f}, {1, 2, 3});
@@ -272,7 +279,8 @@ TEST(contour_rows_follow_the_yaw) {
 
 TEST(head_checks_its_landmarks) {
   const auto make = [](LandmarkArrays landmarks, int n_shape = 15) {
-    return Head(random_head(), Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {1, 3}), n_shape, kComponents - n_shape, std::move(landmarks));
+    return Head(random_head(), Tensor::from(std::vector<std::int32_t>{0, 1, 2}, {1, 3}), n_shape, kComponents - n_shape,
+                std::move(landmarks));
   };
   LandmarkArrays good;
   good.static_face = Tensor::zeros({51}, DType::i32);

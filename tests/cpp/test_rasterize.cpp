@@ -62,9 +62,9 @@ Scene random_scene(std::uint64_t seed, int batch, int vertices, int faces) {
   for (int f = 0; f < faces; ++f) {
     const auto vertex = [&] { return static_cast<std::int32_t>(random.below(static_cast<std::uint32_t>(vertices))); };
     std::int32_t id[3] = {vertex(), vertex(), vertex()};
-    if (f > 0 && random.below(6) == 0) std::copy_n(triangles.end() - 3, 3, id);                // the same again: a tie everywhere
+    if (f > 0 && random.below(6) == 0) std::copy_n(triangles.end() - 3, 3, id);  // the same again: a tie everywhere
     if (f > 0 && random.below(6) == 0) std::rotate_copy(triangles.end() - 3, triangles.end() - 2, triangles.end(), id);
-    if (random.below(15) == 0) id[1] = id[0];                                                   // no area
+    if (random.below(15) == 0) id[1] = id[0];  // no area
     triangles.insert(triangles.end(), id, id + 3);
     labels.push_back(static_cast<std::uint8_t>(random.below(19)));
     parts.push_back(static_cast<std::uint8_t>(random.below(64)));
@@ -84,7 +84,8 @@ bool same_bytes(const Tensor& a, const Tensor& b) {
   return a.defined() == b.defined() && (!a.defined() || (a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0));
 }
 bool same_bytes(const RasterOutput& a, const RasterOutput& b) {
-  return same_bytes(a.face, b.face) && same_bytes(a.depth, b.depth) && same_bytes(a.barycentrics, b.barycentrics) && same_bytes(a.label, b.label);
+  return same_bytes(a.face, b.face) && same_bytes(a.depth, b.depth) && same_bytes(a.barycentrics, b.barycentrics) &&
+         same_bytes(a.label, b.label);
 }
 
 RasterOutput one_triangle(const std::vector<float>& corners, RasterizeOptions options) {
@@ -121,7 +122,8 @@ TEST(all_paths_agree_to_the_bit) {
           const RasterOutput fast = rasterize(scene.positions, mesh, options);
           ++compared;
           if (!same_bytes(oracle, fast))
-            testing::report(__FILE__, __LINE__, concat(isa_name(isa), " differs: seed ", seed, ", ", size.height, " x ", size.width, ", mode ", mode));
+            testing::report(__FILE__, __LINE__,
+                            concat(isa_name(isa), " differs: seed ", seed, ", ", size.height, " x ", size.width, ", mode ", mode));
         }
       }
     }
@@ -138,7 +140,8 @@ TEST(large_and_small_triangles_agree) {
     const float cx = between(random, -1.2f, 1.2f), cy = between(random, -1.2f, 1.2f);
     std::vector<float> corners;
     for (int k = 0; k < 3; ++k)
-      corners.insert(corners.end(), {cx + between(random, -radius, radius), cy + between(random, -radius, radius), between(random, 0.f, 1.f), 1.f});
+      corners.insert(corners.end(),
+                     {cx + between(random, -radius, radius), cy + between(random, -radius, radius), between(random, 0.f, 1.f), 1.f});
     RasterizeOptions options;
     options.size = {200, 311};
     options.cull = Cull::none;
@@ -457,7 +460,8 @@ TEST(wrong_inputs_are_refused) {
     CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.size.height = bad; })), invalid_argument);
     CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.size.width = bad; })), invalid_argument);
   }
-  for (const float bad : {0.f, -1.f, kNan, kInfinity}) CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.near = bad; })), invalid_argument);
+  for (const float bad : {0.f, -1.f, kNan, kInfinity})
+    CHECK_THROWS(rasterize(positions, mesh, with([&](RasterizeOptions& o) { o.near = bad; })), invalid_argument);
   CHECK_THROWS(rasterize(Tensor::zeros({1, 3, 3}, DType::f32), mesh, options), invalid_argument);
   CHECK_THROWS(rasterize(Tensor::zeros({1, 3, 4}, DType::f64), mesh, options), invalid_argument);
   CHECK_THROWS(rasterize({}, mesh, options), invalid_argument);

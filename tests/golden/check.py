@@ -25,7 +25,12 @@ from checks.report import Report
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("--isa", choices=["baseline", "avx2", "avx512"], action="append", help="CPU paths to check (default: all that run here)")
+    parser.add_argument(
+        "--isa",
+        choices=["baseline", "avx2", "avx512"],
+        action="append",
+        help="CPU paths to check (default: all that run here)",
+    )
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     report = Report(arguments.isa)

@@ -126,7 +126,7 @@ def test_a_write_that_fails_is_an_error_with_the_path(tmp_path: Path, monkeypatc
         ({"size": 8}, "size must be a whole number of pixels"),
         ({"rgb": "bmp"}, "rgb must be 'jpeg' or 'png', got 'bmp'"),
         ({"layout": "zip"}, "layout must be"),
-        ({"camera": "frnotal"}, "did you mean \"frontal\""),
+        ({"camera": "frnotal"}, 'did you mean "frontal"'),
         ({"camera": {"yaw_deg": "left"}}, "camera.yaw_deg"),
     ],
 )
@@ -143,4 +143,8 @@ def test_command_line(tmp_path: Path) -> None:
     assert "3 samples in" in done.stdout and "contact sheet:" in done.stdout
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 2
-    assert again.stderr.count("forge-rt: error:") == 1 and "is not empty" in again.stderr and "Traceback" not in again.stderr
+    assert (
+        again.stderr.count("forge-rt: error:") == 1
+        and "is not empty" in again.stderr
+        and "Traceback" not in again.stderr
+    )

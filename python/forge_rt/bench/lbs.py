@@ -154,7 +154,9 @@ def run(run: Run) -> None:
         Contestant(
             "numpy", "batched NumPy, all BLAS threads", lambda: peer(betas, pose), BATCH, "head", threads, work=work
         ),
-        Contestant("numpy_tuned", "the same, fastest form", lambda: peer.tuned(betas, pose), BATCH, "head", threads, work=work),
+        Contestant(
+            "numpy_tuned", "the same, fastest form", lambda: peer.tuned(betas, pose), BATCH, "head", threads, work=work
+        ),
         rounds=15,
     )
     run.check("lbs_vs_numpy", timings.ratio("numpy", "forge_rt"), ">=", VS_NUMPY)

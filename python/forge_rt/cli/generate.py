@@ -16,10 +16,20 @@ def generate(
     count: Annotated[int, typer.Option("--count", help="Number of images.")],
     seed: Annotated[int, typer.Option("--seed", help="Run seed; image i is a pure function of (seed, i).")] = 0,
     size: Annotated[int, typer.Option("--size", help="Pixels per side.")] = 512,
-    camera: Annotated[str, typer.Option("--camera", help="Preset (portrait, frontal, paper, synthforge-code, wild) or a .yaml/.json file.")] = "portrait",
+    camera: Annotated[
+        str,
+        typer.Option(
+            "--camera", help="Preset (portrait, frontal, paper, synthforge-code, wild) or a .yaml/.json file."
+        ),
+    ] = "portrait",
     layout: Annotated[str, typer.Option("--layout", help="folders: images/ seg/ depth/ annotations/")] = "folders",
     rgb: Annotated[str, typer.Option("--rgb", help="jpeg (quality 95, 4:4:4) or png")] = "jpeg",
-    threads: Annotated[int | None, typer.Option("--threads", help="Threads (default: FORGE_RT_THREADS, else usable cores, at most 8). Never changes a byte.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", help="Threads (default: FORGE_RT_THREADS, else usable cores, at most 8). Never changes a byte."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option("--batch", help="Images rendered together. Never changes a byte.")] = 8,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
@@ -39,9 +49,18 @@ def generate(
     plan = fr.Plan(count=count, seed=seed, size=size, camera=camera, layout=layout, rgb=rgb).validate()
     if threads is not None and not 1 <= threads <= 256:
         raise fr.InvalidArgumentError(f"--threads must be 1..256, got {threads}")
-    console.print(f"forge_rt {fr.__version__}: {count} images of {size} x {size} on the CPU, {fr.isa_reason()}, {threads or fr.num_threads()} threads", highlight=False)
+    console.print(
+        f"forge_rt {fr.__version__}: {count} images of {size} x {size} on the CPU, {fr.isa_reason()}, {threads or fr.num_threads()} threads",
+        highlight=False,
+    )
     start = time.perf_counter()
-    columns = (TextColumn("generate"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("generate"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty()) as bar:
         task = bar.add_task("generate", total=count, rate="")
 
@@ -51,7 +70,10 @@ def generate(
         try:
             result = fr.generate(plan, out, threads=threads, batch=batch, progress=show)
         except KeyboardInterrupt:
-            typer.echo(f"forge-rt: stopped; {out} holds the finished samples but no manifest. Delete it and run again.", err=True)
+            typer.echo(
+                f"forge-rt: stopped; {out} holds the finished samples but no manifest. Delete it and run again.",
+                err=True,
+            )
             raise typer.Exit(130) from None
     seconds = time.perf_counter() - start
     typer.echo(f"{result.count} samples in {result.folder} ({seconds:.1f} s, {result.count / seconds:.1f}/s)")

@@ -11,7 +11,9 @@ import numpy as np
 _VISIBLE, _HIDDEN = (60, 255, 60), (60, 60, 255)
 
 
-def overlay(rgb: np.ndarray, segmentation: np.ndarray, landmarks: np.ndarray, visibility: np.ndarray, colors: np.ndarray) -> np.ndarray:
+def overlay(
+    rgb: np.ndarray, segmentation: np.ndarray, landmarks: np.ndarray, visibility: np.ndarray, colors: np.ndarray
+) -> np.ndarray:
     """[H, W, 3] uint8: the image under its classes' colours, landmarks on top (green visible, red hidden)."""
     import cv2
 
@@ -49,7 +51,11 @@ class ContactSheet:
         if position >= self._limit:
             return
         rgb = np.asarray(rgb)
-        tiles = [rgb, overlay(rgb, np.asarray(segmentation), np.asarray(landmarks), np.asarray(visibility), self._colors), depth_picture(np.asarray(depth_m))]
+        tiles = [
+            rgb,
+            overlay(rgb, np.asarray(segmentation), np.asarray(landmarks), np.asarray(visibility), self._colors),
+            depth_picture(np.asarray(depth_m)),
+        ]
         self._samples[position] = np.concatenate([self._fit(t) for t in tiles], axis=1)
 
     def _fit(self, image: np.ndarray) -> np.ndarray:

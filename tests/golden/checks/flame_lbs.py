@@ -49,14 +49,18 @@ def run(path: Path, case: dict[str, Any], report: Report) -> None:
     translation = data["transl"][:, None]
     for name in report.paths():
         for source, head in heads.items():
-            mesh = head.evaluate(shape=data["shape"], expression=data["expression"], pose=pose, translation=data["transl"])
+            mesh = head.evaluate(
+                shape=data["shape"], expression=data["expression"], pose=pose, translation=data["transl"]
+            )
             still = head.evaluate(shape=data["shape"], expression=data["expression"], pose=pose)
             here = f"flame_lbs/{source}"
             report.close(f"{here}.verts", name, mesh.vertices, data["verts"], tol.LBS)
             report.close(f"{here}.verts_notransl", name, still.vertices, data["verts_notransl"], tol.LBS)
             report.close(f"{here}.rodrigues", name, mesh.rotations, data["rodrigues"], tol.LBS)
             report.close(f"{here}.joints_posed", name, still.joints, data["joints_posed"], tol.LBS)
-            report.close(f"{here}.joints_posed + transl", name, mesh.joints, data["joints_posed"] + translation, tol.LBS)
+            report.close(
+                f"{here}.joints_posed + transl", name, mesh.joints, data["joints_posed"] + translation, tol.LBS
+            )
             if mesh.landmarks is not None and np.asarray(mesh.landmarks).shape == data["landmarks"].shape:
                 report.close(f"{here}.landmarks", name, mesh.landmarks, data["landmarks"], tol.LBS)
             else:

@@ -51,7 +51,14 @@ def _small(data: dict[str, np.ndarray], path: str, report: Report) -> None:
         report.share(f"raster/{name}.face", path, (face != want) & clear, covered, tol.FACE_SHARE)
         same = (want >= 0) & (face == want)
         report.close(f"raster/{name}.zbuf", path, np.asarray(out.depth)[0], data[f"{name}.zbuf"], tol.DEPTH, same)
-        report.close(f"raster/{name}.bary", path, np.asarray(out.barycentrics)[0], data[f"{name}.bary"], tol.BARYCENTRICS, same[..., None])
+        report.close(
+            f"raster/{name}.bary",
+            path,
+            np.asarray(out.barycentrics)[0],
+            data[f"{name}.bary"],
+            tol.BARYCENTRICS,
+            same[..., None],
+        )
 
 
 def _head(data: dict[str, np.ndarray], path: str, report: Report) -> None:
@@ -62,7 +69,9 @@ def _head(data: dict[str, np.ndarray], path: str, report: Report) -> None:
     scale, shift = float(data["orth_scale"].ravel()[0]), tuple(float(s) for s in data["orth_shift"].ravel())
     faces = data["template_faces"].astype(np.int32)[:, [0, 2, 1]]  # the published vertex order
     uv_faces = data["template_uvfaces"].astype(np.int32)[:, [0, 2, 1]]
-    grid_of_uv = np.stack([2 * data["template_uv"][:, 0] - 1, -(2 * data["template_uv"][:, 1] - 1)], -1).astype(np.float32)[None]
+    grid_of_uv = np.stack([2 * data["template_uv"][:, 0] - 1, -(2 * data["template_uv"][:, 1] - 1)], -1).astype(
+        np.float32
+    )[None]
     mask = (data["uv_mask"].astype(np.float32) / 255)[None, :, :, None]
     small = data["tex_small"].astype(np.float32)
     repeat = data["uv_mask"].shape[0] // small.shape[-1]
@@ -75,7 +84,13 @@ def _head(data: dict[str, np.ndarray], path: str, report: Report) -> None:
         size = data[f"{view}.face"].shape[1:]
         points = np.asarray(fr.orthographic_view(data["verts"], angles, scale, shift))
         step = -(-points.shape[1] // data[f"{view}.verts_ndc"].shape[1])
-        report.close(f"raster/{view}.verts_ndc", path, (points * np.float32([-1, -1, 1]))[:, ::step], data[f"{view}.verts_ndc"], tol.VERTICES * 10)
+        report.close(
+            f"raster/{view}.verts_ndc",
+            path,
+            (points * np.float32([-1, -1, 1]))[:, ::step],
+            data[f"{view}.verts_ndc"],
+            tol.VERTICES * 10,
+        )
         landmarks = np.asarray(fr.orthographic_view(data["lms"], angles, scale, shift))[..., :2]
         report.close(f"raster/{view}.lm2d", path, landmarks, data[f"{view}.lm2d"], tol.VERTICES * 10)
 
@@ -98,14 +113,18 @@ def _head(data: dict[str, np.ndarray], path: str, report: Report) -> None:
         alpha[view] = fr.fill_enclosed(masked)
         uv_tolerance = tol.UV if data[f"{view}.uv"].dtype == np.float32 else tol.FLOAT16
         agree = (face == want)[:, None]
-        report.close(f"raster/{view}.uv", path, grid.transpose(0, 3, 1, 2) * masked, data[f"{view}.uv"], uv_tolerance, agree)
+        report.close(
+            f"raster/{view}.uv", path, grid.transpose(0, 3, 1, 2) * masked, data[f"{view}.uv"], uv_tolerance, agree
+        )
         if view == "front" and "mouth_box" in data:
             pixels = landmarks * np.float32(size[0] / 2) + np.float32(size[0] / 2)
             report.close("raster/mouth_box", path, fr.mouth_box(pixels, size[0]), data["mouth_box"], tol.EXACT)
 
     final = {"front": alpha.get("front"), "pitch90": alpha.get("pitch90")}
     if "yaw90" in alpha:
-        final["side_binarised"] = (np.asarray(alpha["yaw90"]) != 0).astype(np.float32)  # quirk: yaw-90's alpha is ignored
+        final["side_binarised"] = (np.asarray(alpha["yaw90"]) != 0).astype(
+            np.float32
+        )  # quirk: yaw-90's alpha is ignored
     for view, got in final.items():
         if got is not None and f"{view}.alpha_final" in data:
             report.close(f"raster/{view}.alpha_final", path, got, data[f"{view}.alpha_final"], tol.ALPHA)
@@ -114,4 +133,6 @@ def _head(data: dict[str, np.ndarray], path: str, report: Report) -> None:
         textures["side_sum"] = sampled["yaw90"] + sampled["yawm90"]  # quirk: added unflipped
     for view, got in textures.items():
         if got is not None and f"{view}.tex_probe" in data:
-            report.close(f"raster/{view}.tex_probe", path, got.ravel()[data["probe_idx"]], data[f"{view}.tex_probe"], tol.TEXTURE)
+            report.close(
+                f"raster/{view}.tex_probe", path, got.ravel()[data["probe_idx"]], data[f"{view}.tex_probe"], tol.TEXTURE
+            )

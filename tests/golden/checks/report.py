@@ -54,7 +54,9 @@ class Report:
         if error.size == 0:
             return self._line(False, name, path, "nothing to compare")
         worst = float(error.max())
-        return self._line(bool(worst <= atol), name, path, f"max error {worst:.3g} (tolerance {atol:g}, {error.size} values)")
+        return self._line(
+            bool(worst <= atol), name, path, f"max error {worst:.3g} (tolerance {atol:g}, {error.size} values)"
+        )
 
     def share(self, name: str, path: str, different: np.ndarray, of: np.ndarray, limit: float) -> None:
         """At most `limit` of the elements marked in `of` are marked in `different`."""

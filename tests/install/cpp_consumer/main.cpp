@@ -1,6 +1,6 @@
 // Uses a bit of each layer through public headers only: errors and tensors, an op, a model, and the C ABI.
-#include <cstdio>
 #include <forge_rt/forge_rt.h>
+#include <cstdio>
 #include <forge_rt/forge_rt.hpp>
 
 int main(int argc, char** argv) {

@@ -46,8 +46,8 @@ FORGE_RT_API CudaStatus cuda_status();
 FORGE_RT_API std::string cuda_device_name(int index);
 
 /// Copies `bytes` between any two devices on `stream`; for a CPU stream, or with host memory on either side, the copy has finished on return.
-FORGE_RT_API void copy_bytes(void* destination, Device destination_device, const void* source, Device source_device,
-                             std::size_t bytes, Stream stream);
+FORGE_RT_API void copy_bytes(void* destination, Device destination_device, const void* source, Device source_device, std::size_t bytes,
+                             Stream stream);
 
 /// Waits for all work on `stream`. No-op on the CPU.
 FORGE_RT_API void synchronize(Stream stream);

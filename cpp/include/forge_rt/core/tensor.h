@@ -49,8 +49,8 @@ class FORGE_RT_API Tensor {
   static Tensor borrow(void* data, Shape shape, DType dtype, Device device = {}, std::shared_ptr<void> keep_alive = nullptr,
                        bool read_only = false);
   /// Strided view (strides in elements), same rules.
-  static Tensor borrow_strided(void* data, Shape shape, Shape strides, DType dtype, Device device,
-                               std::shared_ptr<void> keep_alive, bool read_only);
+  static Tensor borrow_strided(void* data, Shape shape, Shape strides, DType dtype, Device device, std::shared_ptr<void> keep_alive,
+                               bool read_only);
   /// Copies host values into a new CPU tensor.
   template <class T>
   static Tensor from(const std::vector<T>& values, Shape shape);
@@ -120,8 +120,7 @@ inline constexpr std::int64_t kAny = -1;
 
 /// Checks dtype, rank, fixed axes and contiguity of an op's input. The error reads
 /// `planes must be [B, 3, 32, H, W] float32, got [1, 96, 256, 256] float16`.
-FORGE_RT_API void expect(const Tensor& tensor, const char* name, const char* axes, DType dtype,
-                         std::initializer_list<std::int64_t> shape);
+FORGE_RT_API void expect(const Tensor& tensor, const char* name, const char* axes, DType dtype, std::initializer_list<std::int64_t> shape);
 
 struct ImageSize {
   int height = 512;

@@ -21,7 +21,6 @@ FORGE_RT_API void set_num_threads(int n);
 FORGE_RT_API void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body);
 
 /// The same over ranges: body(begin, end), at least `grain` long except the last.
-FORGE_RT_API void parallel_for_ranges(std::int64_t count, std::int64_t grain,
-                                      const std::function<void(std::int64_t, std::int64_t)>& body);
+FORGE_RT_API void parallel_for_ranges(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body);
 
 }  // namespace forge_rt

@@ -16,7 +16,9 @@ class FORGE_RT_API Bundle {
   const std::string& folder() const { return folder_; }
   const std::string& family() const { return family_; }    ///< "head", …
   const std::string& manifest() const { return manifest_; } ///< bundle.json as text
-  const std::string& hash() const { return hash_; }         ///< SHA-256 of bundle.json, which names the hashes of all files: the model hash of records
+  const std::string& hash() const {
+    return hash_;
+  }         ///< SHA-256 of bundle.json, which names the hashes of all files: the model hash of records
   /// Tensors of a safetensors file of the bundle.
   std::map<std::string, Tensor> tensors(const std::string& file) const;
 

@@ -11,7 +11,8 @@ namespace forge_rt {
 ///   index         [F, 3]          int32, attribute row of each corner (mesh triangles, or UV triangles)
 ///   attributes    [B or 1, N, C]  float32
 /// Returns         [B, H, W, C]    float32, 0 where empty. One device; does not synchronise.
-FORGE_RT_API Tensor interpolate(const Tensor& face, const Tensor& barycentrics, const Tensor& index, const Tensor& attributes, Stream stream = {});
+FORGE_RT_API Tensor interpolate(const Tensor& face, const Tensor& barycentrics, const Tensor& index, const Tensor& attributes,
+                                Stream stream = {});
 
 /// Which triangles touch a vertex: what vertex_normals needs, prepared once per topology.
 struct Topology {

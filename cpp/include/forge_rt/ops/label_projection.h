@@ -14,8 +14,8 @@ inline constexpr std::uint8_t kLabelFromUv = 255;
 ///   uv_triangles, uv     [F, 3] int32, [T, 2] float32 (u right, v up, in [0, 1]); undefined when no triangle asks for the map
 ///   semantic_uv          [Hm, Wm] uint8 class ids, row 0 is v = 1. Any size, any classes: edit it for finer or coarser labels.
 /// Returns                [B, H, W] uint8, `background` where empty.
-FORGE_RT_API Tensor project_labels(const Tensor& face, const Tensor& barycentrics, const Tensor& face_labels, const Tensor& uv_triangles, const Tensor& uv,
-                                   const Tensor& semantic_uv, std::uint8_t background = 0, Stream stream = {});
+FORGE_RT_API Tensor project_labels(const Tensor& face, const Tensor& barycentrics, const Tensor& face_labels, const Tensor& uv_triangles,
+                                   const Tensor& uv, const Tensor& semantic_uv, std::uint8_t background = 0, Stream stream = {});
 
 /// Soft labels: share of each class among the factor x factor samples of a pixel.
 ///   labels [B, f H, f W] uint8 < classes → [B, classes, H, W] float32, sums to 1.

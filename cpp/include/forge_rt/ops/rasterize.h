@@ -58,7 +58,7 @@ struct RasterMesh {
 FORGE_RT_API RasterOutput rasterize(const Tensor& positions, const RasterMesh& mesh, const RasterizeOptions& options, Stream stream = {});
 
 /// The same into existing tensors: members of `output` with the right shape, dtype and device are reused.
-FORGE_RT_API void rasterize_into(RasterOutput& output, const Tensor& positions, const RasterMesh& mesh,
-                                 const RasterizeOptions& options, Stream stream = {});
+FORGE_RT_API void rasterize_into(RasterOutput& output, const Tensor& positions, const RasterMesh& mesh, const RasterizeOptions& options,
+                                 Stream stream = {});
 
 }  // namespace forge_rt

@@ -78,7 +78,11 @@ def generate(
         try:
             for start in range(0, plan.count, batch):
                 faces = head.generate(
-                    seed=plan.seed, index=range(start, min(start + batch, plan.count)), camera=cameras, size=plan.size, supersample=plan.supersample
+                    seed=plan.seed,
+                    index=range(start, min(start + batch, plan.count)),
+                    camera=cameras,
+                    size=plan.size,
+                    supersample=plan.supersample,
                 )
                 for k in range(len(faces)):
                     _show(sheet, start + k, faces, k)
@@ -118,7 +122,10 @@ def _manifest(plan: Plan, head: ForgeHead) -> dict[str, Any]:
         "model": {"name": "forgehead", "sha256": head.hash, "licence": "Apache-2.0"},
         "plan": plan.to_json(),
         "count": plan.count,
-        "labels": [{"id": label.id, "name": label.name, "color": list(label.color), "mirror": label.mirror} for label in head.labels],
+        "labels": [
+            {"id": label.id, "name": label.name, "color": list(label.color), "mirror": label.mirror}
+            for label in head.labels
+        ],
         "depth": {"scale_m": DEPTH_SCALE_M, "background": 0, "kind": "camera z"},
         "landmarks": "68 points in iBUG order, pixels with the centre of the top-left pixel at (0.5, 0.5); third value 0 outside, 1 hidden, 2 visible",
         "replay": f"forge-rt generate --out DIR --count {plan.count} --seed {plan.seed} --size {plan.size}{camera} --layout {plan.layout} --rgb {plan.rgb}",
