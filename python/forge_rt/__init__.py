@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from forge_rt import _core, camera
 from forge_rt._core import *  # noqa: F403
 from forge_rt._core import __version__
-from forge_rt.forge_head import (
+from forge_rt.forge_head import (  # type: ignore[assignment]  # replaces the compiled class of the same name
     FaceBatch,
-    ForgeHead,  # type: ignore[assignment]  # replaces the compiled class
+    ForgeHead,
 )
 from forge_rt.head import Head  # type: ignore[assignment]  # likewise
 from forge_rt.paths import asset_path, cmake_dir, include_dir, library_path

@@ -179,15 +179,20 @@ class Run:
         """What this machine can do at best, now: see bench/ceilings.py."""
         self.ceilings.update(measure_ceilings(threads))
 
-    def compare(self, *contestants: Contestant, rounds: int = 7, turn_s: float = 0.08, warm_up: int = 2) -> Timings:
+    def compare(
+        self, *contestants: Contestant, rounds: int = 7, turn_s: float = 0.08, warm_up: int = 2, pause_s: float = 0.0
+    ) -> Timings:
         """Times the contestants in turns and appends one row for each.
 
-        A turn is `warm_up` untimed calls, then calls for `turn_s` seconds: at least one, at most 200.
+        A turn is a pause, `warm_up` untimed calls, then calls for `turn_s` seconds: at least one, at most 200.
+        The pause lets the threads of the last contestant fall asleep: those of BLAS wait awake for a while after a call
+        and would take a core from the next one.
         """
         rounds *= self.options.repeat
         samples: dict[str, list[np.ndarray]] = {c.name: [] for c in contestants}
         for _ in range(rounds):
             for contestant in contestants:
+                time.sleep(pause_s)
                 samples[contestant.name].append(self._turn(contestant, turn_s, warm_up))
         for c in contestants:
             self.rows.append(self._row(c, samples[c.name], rounds * warm_up))

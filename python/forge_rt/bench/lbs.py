@@ -158,6 +158,8 @@ def run(run: Run) -> None:
             "numpy_tuned", "the same, fastest form", lambda: peer.tuned(betas, pose), BATCH, "head", threads, work=work
         ),
         rounds=15,
+        warm_up=5,
+        pause_s=0.15,
     )
     run.check("lbs_vs_numpy", timings.ratio("numpy", "forge_rt"), ">=", VS_NUMPY)
     run.notes.append(f"against numpy_tuned the ratio is {timings.ratio('numpy_tuned', 'forge_rt'):.2f}")

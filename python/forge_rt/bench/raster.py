@@ -13,10 +13,11 @@ all of them, labels per triangle and pixel coordinates are prepared outside the 
   up for all pixels at once, depth from the plane of each face. The sort is per face, so it is exact only for meshes
   whose faces do not interleave, and fillConvexPoly also paints the border pixels of a polygon, so its ids differ
   along edges. The share is reported, not judged.
-* NumPy z-buffer: NumPy projects and culls all faces at once; then one Python loop over the faces that are seen tests the
-  pixel centres of the face's box, vectorised, and writes id, depth and label where it is nearest.
-* NumPy z-buffer, planes: the same loop, but boxes and the planes of edges and of 1/depth come from vectorised code before
-  it. Reported, without a bar.
+* NumPy z-buffer: NumPy projects and culls all faces at once; then one Python loop over the faces that are seen tests
+  the pixel centres of the face's box, vectorised, and writes id, depth and label where it is nearest.
+
+* NumPy z-buffer, planes: the same loop, but boxes and the planes of edges and of 1/depth come from vectorised code
+  before it. Reported, without a bar.
 """
 
 from __future__ import annotations
