@@ -8,7 +8,7 @@ The peer that the bar names is batched NumPy as it is written: rotations and kin
 with the joint regressor folded in (as ours), one GEMM [B, 436] x [436, 3 V] with all BLAS threads, blended transforms
 [B, V, 3, 4] by another, then broadcast skinning. A second peer, `numpy_tuned`, is the fastest form we found: the same
 GEMMs, blended transforms stored entry by entry, multiply-adds over contiguous rows into preallocated memory. It is
-reported without a bar: both GEMMs of it run at the machine's peak, which leaves no factor of three. All float32.
+reported without a bar: its large GEMM alone runs near the peak of the machine. All float32.
 """
 
 from __future__ import annotations

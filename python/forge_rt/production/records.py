@@ -52,6 +52,7 @@ def annotation(head: ForgeHead, batch: FaceBatch, k: int, files: dict[str, str])
             "yaw_deg": camera.yaw_deg, "pitch_deg": camera.pitch_deg, "roll_deg": camera.roll_deg,
             "fov_deg": camera.fov_deg, "radius_m": camera.radius_m,
             "label25": _numbers(labels25(camera)[0], 9),
+            "generator_world": {"scale": 2.5, "shift": [0.0, 0.0, 0.0]},
         },
         "landmarks_px": [[*xy, int(v)] for xy, v in zip(_numbers(points, 7), visibility, strict=True)],
         "landmarks_camera_m": _numbers(np.asarray(batch.landmarks_camera_m)[k], 7),
