@@ -256,15 +256,7 @@ void render_pixel(const Scene& scene, const std::int32_t* samples, int row, int 
   target.rgb[3 * pixel + 1] = shade::encode(color.y);
   target.rgb[3 * pixel + 2] = shade::encode(color.z);
 
-  int best = 0, best_count = 0;
-  for (int s = 0; s < count; ++s) {
-    int same = 0;
-    for (int k = 0; k < count; ++k) same += label[k] == label[s];
-    if (same > best_count) {
-      best = s;
-      best_count = same;
-    }
-  }
+  const int best = labels::most_frequent(label, count);
   target.label[pixel] = label[best];
   if (target.soft != nullptr) {
     const std::int64_t plane = static_cast<std::int64_t>(width) * scene.options.size.height;

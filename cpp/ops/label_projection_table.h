@@ -50,6 +50,20 @@ struct CoverageArgs {
 using CoverageFn = void (*)(const CoverageArgs&, Stream);
 OpTable<CoverageFn>& label_coverage_table();
 
+// Index of the first sample of the most frequent value.
+FORGE_HD int most_frequent(const std::uint8_t* value, int samples) {
+  int best = 0, best_count = 0;
+  for (int i = 0; i < samples; ++i) {
+    int count = 0;
+    for (int k = 0; k < samples; ++k) count += value[k] == value[i];
+    if (count > best_count) {
+      best = i;
+      best_count = count;
+    }
+  }
+  return best;
+}
+
 // One output pixel; at most 8 x 8 samples.
 FORGE_HD void cover_pixel(const CoverageArgs& a, std::int64_t b, int row, int column) {
   const int f = a.factor, samples = f * f;
@@ -57,18 +71,7 @@ FORGE_HD void cover_pixel(const CoverageArgs& a, std::int64_t b, int row, int co
   for (int i = 0; i < samples; ++i)
     value[i] = a.labels[(b * a.height * f + row * f + i / f) * (static_cast<std::int64_t>(a.width) * f) + column * f + i % f];
   const std::int64_t plane = static_cast<std::int64_t>(a.height) * a.width, pixel = static_cast<std::int64_t>(row) * a.width + column;
-  if (a.majority != nullptr) {
-    int best = 0, best_count = 0;
-    for (int i = 0; i < samples; ++i) {
-      int count = 0;
-      for (int k = 0; k < samples; ++k) count += value[k] == value[i];
-      if (count > best_count) {
-        best = i;
-        best_count = count;
-      }
-    }
-    a.majority[b * plane + pixel] = value[best];
-  }
+  if (a.majority != nullptr) a.majority[b * plane + pixel] = value[most_frequent(value, samples)];
   if (a.coverage != nullptr) {
     float* out = a.coverage + b * a.classes * plane + pixel;
     for (int c = 0; c < a.classes; ++c) out[c * plane] = 0.f;

@@ -274,6 +274,21 @@ FORGE_HD void watertight_barycentrics(const RasterizeArgs& args, const ClipVerte
                            1.f - (static_cast<float>(row) + 0.5f) / half_height, out);
 }
 
+// Was this perspective face drawn through the clipping path?
+FORGE_HD bool was_clipped(const RasterizeArgs& args, const ClipVertex v[3]) {
+  return !(is_safe(v[0], true, args.near) && is_safe(v[1], true, args.near) && is_safe(v[2], true, args.near));
+}
+
+// Depth of such a face at a watertight pixel, from the triangle as it was given: the clipped, snapped polygon is too coarse for it
+// where the face is seen at a grazing angle.
+FORGE_HD float clipped_depth(const RasterizeArgs& args, const ClipVertex v[3], int row, int column) {
+  float b[3];
+  homogeneous_barycentrics(v, (static_cast<float>(column) + 0.5f) / (0.5f * static_cast<float>(args.width)) - 1.f,
+                           1.f - (static_cast<float>(row) + 0.5f) / (0.5f * static_cast<float>(args.height)), b);
+  const float depth = (b[0] * v[0].w + b[1] * v[1].w) + b[2] * v[2].w;
+  return depth > args.near ? depth : args.near;
+}
+
 // Barycentrics of strict pixel (row, column).
 FORGE_HD void strict_barycentrics(const RasterizeArgs& args, const ClipVertex v[3], int row, int column, float out[3]) {
   const float px = strict_pixel_centre(args.width - 1 - column, args.width, args.height);

@@ -94,20 +94,22 @@ struct Image {
 void resolve(const RasterizeArgs& args, std::int64_t image, const std::vector<float>& key) {
   const ClipVertex* positions = args.positions + image * args.vertices;
   const std::int64_t pixels = std::int64_t{args.height} * args.width;
+  const bool watertight_perspective = args.perspective && !args.strict;
   for (std::int64_t i = 0; i < pixels; ++i) {
     const std::int64_t pixel = image * pixels + i;
     const std::int32_t f = args.face[pixel];
-    if (args.depth != nullptr) args.depth[pixel] = f < 0 ? 0.f : (args.perspective && !args.strict ? -1.f / key[i] : key[i]);
-    if (args.label != nullptr) args.label[pixel] = f < 0 ? std::uint8_t{0} : args.face_labels[f];
-    if (args.barycentrics == nullptr) continue;
-    float b[3] = {0.f, 0.f, 0.f};
+    const int row = static_cast<int>(i / args.width), column = static_cast<int>(i % args.width);
+    float depth = 0.f, b[3] = {0.f, 0.f, 0.f};
     if (f >= 0) {
       const std::int32_t* id = args.triangles + 3 * std::int64_t{f};
       const ClipVertex v[3] = {positions[id[0]], positions[id[1]], positions[id[2]]};
-      const int row = static_cast<int>(i / args.width), column = static_cast<int>(i % args.width);
+      depth = watertight_perspective ? -1.f / key[i] : key[i];
+      if (watertight_perspective && was_clipped(args, v)) depth = clipped_depth(args, v, row, column);
       args.strict ? strict_barycentrics(args, v, row, column, b) : watertight_barycentrics(args, v, row, column, b);
     }
-    std::copy(b, b + 3, args.barycentrics + 3 * pixel);
+    if (args.depth != nullptr) args.depth[pixel] = depth;
+    if (args.label != nullptr) args.label[pixel] = f < 0 ? std::uint8_t{0} : args.face_labels[f];
+    if (args.barycentrics != nullptr) std::copy(b, b + 3, args.barycentrics + 3 * pixel);
   }
 }
 

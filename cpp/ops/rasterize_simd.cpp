@@ -36,6 +36,7 @@ struct Band {
   const std::uint8_t* safe;     // [V], strict
   const float* strict_x;        // [W + padding], strict pixel centres by column
   const std::uint8_t* labels;   // [F + 3] padded copy of face_labels, or null
+  bool any_clipped;             // watertight: some vertex is unsafe
   PixelBox touched;             // pixels that any triangle can reach; the rest of the band is empty
 };
 
@@ -306,8 +307,17 @@ void resolve_row(const Band& band, int row) {
     if (args.depth != nullptr) args.depth[offset + x] = face[x] < 0 ? 0.f : (undo ? -1.f / key[x] : key[x]);
     if (args.label != nullptr) args.label[offset + x] = face[x] < 0 ? std::uint8_t{0} : args.face_labels[face[x]];
   }
-  if (args.barycentrics == nullptr) return;
   const ClipVertex* positions = args.positions + band.image * args.vertices;
+  if (undo && band.any_clipped && args.depth != nullptr) {
+    for (x = x0; x < x1; ++x) {
+      if (face[x] < 0) continue;
+      const std::int32_t* id = args.triangles + 3 * std::int64_t{face[x]};
+      if (band.projected[id[0]].safe & band.projected[id[1]].safe & band.projected[id[2]].safe) continue;
+      const ClipVertex v[3] = {positions[id[0]], positions[id[1]], positions[id[2]]};
+      args.depth[offset + x] = clipped_depth(args, v, row, x);
+    }
+  }
+  if (args.barycentrics == nullptr) return;
   for (x = x0; x < x1; ++x) {
     float b[3] = {0.f, 0.f, 0.f};
     if (face[x] >= 0) {
@@ -391,6 +401,7 @@ void project_watertight(Band& band, Scratch& scratch) {
     high_y = imax(high_y, v.y);
   }
   band.projected = projected;
+  band.any_clipped = !all_safe;
   if (!all_safe || args.vertices == 0) return;  // a clipped triangle may reach any pixel
   const ScreenVertex low{low_x, low_y, 0.f}, high{high_x, high_y, 0.f};
   band.touched = pixel_box(low, high, high, args.width, band.row_begin, band.row_end);

@@ -257,18 +257,22 @@ __global__ void __launch_bounds__(kThreads) resolve(Pass pass) {
   const bool empty = is_empty(cell);
   const std::int32_t face = empty ? -1 : face_of(cell);
 
+  const int row = i / args.width, column = i % args.width;
+  ClipVertex v[3];
+  const bool known = !empty && fetch(pass, blockIdx.y, face, v);
+
   args.face[pixel] = face;
   if (args.depth != nullptr) {
     const float key = depth_key(cell);
-    args.depth[pixel] = empty ? 0.f : (args.perspective && !kStrict ? -1.f / key : key);
+    float depth = empty ? 0.f : (args.perspective && !kStrict ? -1.f / key : key);
+    if (!kStrict && known && args.perspective && was_clipped(args, v)) depth = clipped_depth(args, v, row, column);
+    args.depth[pixel] = depth;
   }
   if (args.label != nullptr) args.label[pixel] = empty ? std::uint8_t{0} : args.face_labels[face];
   if (args.barycentrics == nullptr) return;
 
   float b[3] = {0.f, 0.f, 0.f};
-  ClipVertex v[3];
-  if (!empty && fetch(pass, blockIdx.y, face, v)) {
-    const int row = i / args.width, column = i % args.width;
+  if (known) {
     if (kStrict) strict_barycentrics(args, v, row, column, b);
     else watertight_barycentrics(args, v, row, column, b);
   }

@@ -5,6 +5,15 @@
 #include "forge_rt/models/head.h"
 
 namespace forge_rt::python {
+namespace {
+
+HeadArrays to_arrays(const py::object& v_template, const py::object& shapedirs, const py::object& posedirs,
+                     const py::object& joint_regressor, const py::object& weights, std::vector<int> parents) {
+  return {to_tensor(v_template, DType::f32),      to_tensor(shapedirs, DType::f32), to_optional_tensor(posedirs, DType::f32),
+          to_tensor(joint_regressor, DType::f32), to_tensor(weights, DType::f32),   std::move(parents)};
+}
+
+}  // namespace
 
 void bind_head(py::module_& module) {
   py::class_<HeadPosed>(module, "HeadPosed", "Result of head_lbs; see forge_rt/ops/head_lbs.h.")
@@ -16,13 +25,7 @@ void bind_head(py::module_& module) {
   py::class_<HeadBasis>(module, "HeadBasis", "A head model laid out for evaluation. Immutable.")
       .def(py::init([](py::object v_template, py::object shapedirs, py::object joint_regressor, py::object weights,
                        std::vector<int> parents, py::object posedirs) {
-             HeadArrays arrays;
-             arrays.v_template = to_tensor(v_template, DType::f32);
-             arrays.shapedirs = to_tensor(shapedirs, DType::f32);
-             arrays.posedirs = to_optional_tensor(posedirs, DType::f32);
-             arrays.joint_regressor = to_tensor(joint_regressor, DType::f32);
-             arrays.weights = to_tensor(weights, DType::f32);
-             arrays.parents = std::move(parents);
+             const HeadArrays arrays = to_arrays(v_template, shapedirs, posedirs, joint_regressor, weights, std::move(parents));
              const py::gil_scoped_release release;
              return prepare_head(arrays);
            }),
@@ -67,13 +70,7 @@ void bind_head(py::module_& module) {
                        py::object weights, std::vector<int> parents, int n_shape, int n_expression, py::object static_face,
                        py::object static_barycentrics, py::object dynamic_face, py::object dynamic_barycentrics,
                        std::vector<int> contour_chain, int contour_sign, const std::string& device) {
-             HeadArrays arrays;
-             arrays.v_template = to_tensor(v_template, DType::f32);
-             arrays.shapedirs = to_tensor(shapedirs, DType::f32);
-             arrays.posedirs = to_optional_tensor(posedirs, DType::f32);
-             arrays.joint_regressor = to_tensor(joint_regressor, DType::f32);
-             arrays.weights = to_tensor(weights, DType::f32);
-             arrays.parents = std::move(parents);
+             const HeadArrays arrays = to_arrays(v_template, shapedirs, posedirs, joint_regressor, weights, std::move(parents));
              LandmarkArrays landmarks;
              landmarks.static_face = to_optional_tensor(static_face, DType::i32);
              landmarks.static_barycentrics = to_optional_tensor(static_barycentrics, DType::f32);
