@@ -140,16 +140,18 @@ HeadPosed head_lbs(const HeadBasis& basis, const Tensor& betas, const Tensor& po
   Tensor coefficients = Tensor::zeros({rows, stride}, DType::f32, {}, "head coefficients");
   Tensor placed = Tensor::empty({batch, joints, 3, 4}, DType::f32, {}, "head joints");  // transforms with the translation
   float* coefficient = coefficients.mutable_data<float>();
+  const float* beta_rows = betas.data<float>();
+  const float* joint_columns = basis.joint_basis.data<float>();
   for (std::int64_t b = 0; b < batch; ++b)
-    for (std::int64_t c = 0; c < given; ++c) coefficient[c * stride + b] = betas.data<float>()[b * given + c];
+    for (std::int64_t c = 0; c < given; ++c) coefficient[c * stride + b] = beta_rows[b * given + c];
 
   std::vector<float> rest(static_cast<std::size_t>(3 * joints)), chain(static_cast<std::size_t>(12 * joints));
   for (std::int64_t b = 0; b < batch; ++b) {
     std::copy_n(basis.joint_template.data<float>(), 3 * joints, rest.begin());
     for (std::int64_t c = 0; c < given; ++c) {
-      const float beta = betas.data<float>()[b * given + c];
+      const float beta = beta_rows[b * given + c];
       if (beta == 0.f) continue;
-      const float* column = basis.joint_basis.data<float>() + c * joints * 3;
+      const float* column = joint_columns + c * joints * 3;
       for (std::int64_t i = 0; i < 3 * joints; ++i) rest[i] += beta * column[i];
     }
     float* rotation = out.rotations.mutable_data<float>() + b * joints * 9;

@@ -16,11 +16,12 @@ void lbs_scalar(const LbsArgs& a, Stream) {
       for (int lane = 0; lane < kLane && g * kLane + lane < a.vertex_count; ++lane) {
         float p[3];
         for (int axis = 0; axis < 3; ++axis) {
-          p[axis] = a.template_soa[(g * 3 + axis) * kLane + lane];
+          float sum = 0.f;
           for (std::int64_t i = 0; i < a.active_count; ++i) {
             const std::int64_t c = a.active[i];
-            p[axis] += a.coefficients[c * a.stride + b] * panel[(c * 3 + axis) * kLane + lane];
+            sum += a.coefficients[c * a.stride + b] * panel[(c * 3 + axis) * kLane + lane];
           }
+          p[axis] = a.template_soa[(g * 3 + axis) * kLane + lane] + sum;  // last: small terms first keep their digits
         }
         float m[12] = {};  // blended transform
         for (std::int64_t j = 0; j < a.joints; ++j) {

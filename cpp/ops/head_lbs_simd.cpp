@@ -18,10 +18,10 @@ constexpr int kHeads = kLanes == 16 ? 8 : 4;             // 24 or 12 accumulator
 template <int kCount>
 void block(const LbsArgs& a, std::int64_t group, int part, std::int64_t first) {
   const float* panel = a.panels + group * a.components * 3 * kGroup + part * kLanes;
-  const float* start = a.template_soa + group * 3 * kGroup + part * kLanes;
+  const float* rest = a.template_soa + group * 3 * kGroup + part * kLanes;
   Float acc[kCount][3];
   for (int h = 0; h < kCount; ++h)
-    for (int axis = 0; axis < 3; ++axis) acc[h][axis] = load(start + axis * kGroup);
+    for (int axis = 0; axis < 3; ++axis) acc[h][axis] = zero_float();
   for (std::int64_t i = 0; i < a.active_count; ++i) {
     const std::int64_t c = a.active[i];
     const float* row = panel + c * 3 * kGroup;
@@ -34,6 +34,10 @@ void block(const LbsArgs& a, std::int64_t group, int part, std::int64_t first) {
       acc[h][2] = fmadd(k, z, acc[h][2]);
     }
   }
+  // The template last: small terms first keep their digits.
+  for (int h = 0; h < kCount; ++h)
+    for (int axis = 0; axis < 3; ++axis) acc[h][axis] = add(load(rest + axis * kGroup), acc[h][axis]);
+
   const float* weights = a.weights_soa + group * a.joints * kGroup + part * kLanes;
   const std::int64_t base = group * kGroup + part * kLanes;
   const int lanes = static_cast<int>(std::min<std::int64_t>(kLanes, a.vertex_count - base));

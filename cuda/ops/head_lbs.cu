@@ -26,11 +26,7 @@ __global__ void __launch_bounds__(kThreads) skin(LbsArgs a) {
 
   // Rest shape plus blend shapes and pose correctives.
   const float* panel = a.panels + group * a.components * 3 * kGroup + lane;
-  const float* start = a.template_soa + group * 3 * kGroup + lane;
-  float position[kHeads][3];
-#pragma unroll
-  for (int h = 0; h < kHeads; ++h)
-    for (int axis = 0; axis < 3; ++axis) position[h][axis] = start[axis * kGroup];
+  float position[kHeads][3] = {};
   for (std::int64_t begin = 0; begin < a.active_count; begin += kStage) {
     const int count = a.active_count - begin < kStage ? static_cast<int>(a.active_count - begin) : kStage;
     __syncthreads();
@@ -51,6 +47,12 @@ __global__ void __launch_bounds__(kThreads) skin(LbsArgs a) {
     }
   }
   if (vertex >= a.vertex_count) return;
+
+  // The template last: small terms first keep their digits.
+  const float* rest = a.template_soa + group * 3 * kGroup + lane;
+#pragma unroll
+  for (int h = 0; h < kHeads; ++h)
+    for (int axis = 0; axis < 3; ++axis) position[h][axis] = rest[axis * kGroup] + position[h][axis];
 
   // Blend the joint transforms and apply.
   const float* weights = a.weights_soa + group * a.joints * kGroup + lane;

@@ -144,6 +144,9 @@ py::capsule to_dlpack(const Tensor& tensor, py::object max_version, py::object d
 }
 
 Tensor from_dlpack(py::handle object) {
+  if (!py::hasattr(object, "__dlpack__") || !py::hasattr(object, "__dlpack_device__"))
+    throw py::type_error(concat("from_dlpack takes an array with __dlpack__ (NumPy, torch, CuPy, JAX), got ",
+                                py::str(py::type::of(object).attr("__name__")).cast<std::string>(), "; use numpy.asarray first"));
   py::object capsule;
   py::dict extra;
   const auto device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>();
