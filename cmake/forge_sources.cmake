@@ -17,9 +17,15 @@ set(FORGE_SOURCES
   cpp/models/bundle.cpp
   cpp/models/camera.cpp
   cpp/models/camera_sampler.cpp
-  cpp/models/forge_head.cpp
-  cpp/models/forge_head_prior.cpp
-  cpp/models/forge_head_render.cpp
+  cpp/models/forge_head/assembly.cpp
+  cpp/models/forge_head/capture.cpp
+  cpp/models/forge_head/load.cpp
+  cpp/models/forge_head/look.cpp
+  cpp/models/forge_head/parts.cpp
+  cpp/models/forge_head/pixels.cpp
+  cpp/models/forge_head/prior.cpp
+  cpp/models/forge_head/render.cpp
+  cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
   cpp/ops/head_lbs.cpp
   cpp/ops/head_lbs_cpu.cpp
@@ -39,12 +45,14 @@ endif()
 
 # Compiled once per instruction set.
 set(FORGE_SIMD_SOURCES
+  cpp/models/forge_head/pixels_simd.cpp
   cpp/ops/head_lbs_simd.cpp
   cpp/ops/rasterize_simd.cpp
 )
 
 # One op per file.
 set(FORGE_CUDA_SOURCES
+  cuda/models/forge_head_pixels.cu
   cuda/core/device.cu
   cuda/core/scratch.cu
   cuda/ops/head_lbs.cu

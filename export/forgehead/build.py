@@ -14,11 +14,14 @@ import numpy as np
 
 from .checks import run_gates
 from .expressions import ExpressionBuilder, field_displacement
+from .hairline import hairlines
 from .head import Head
 from .landmarks import SurfacePoints, contour_tables, landmark_positions, static_landmarks
+from .meshes import build_meshes
 from .occlusion import ambient_occlusion
 from .parameters import load_table, move_slider, sliders
 from .skinning import jaw_share, joint_regressor, pose_correctives, skinning_weights
+from .strands import build_strands
 from .template import COARSE, Detail
 from .uv import atlas, bake_semantics
 from .write import METRES, to_head_frame, write_bundle
@@ -86,6 +89,7 @@ def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray
         "mirror": head.mirror,
         "ambient_occlusion": ambient_occlusion(head).astype(np.float16),
     }
+    arrays["hairline"] = hairlines(head)
     # x of mirror-symmetric vertices must cancel exactly in float32, too
     arrays["v_template"][head.mirror == np.arange(head.count), 0] = 0.0
     provenance = {
@@ -97,7 +101,7 @@ def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray
     }
     blink_gain = lid_opening_gain(arrays, static_face, static_bary)
     described = [{"name": e.name, "about": e.about} for e in expressions]
-    return arrays, write_bundle(folder, arrays, described, provenance, blink_gain)
+    return arrays, write_bundle(folder, arrays, build_meshes(head), build_strands(head), described, provenance, blink_gain)
 
 
 def main() -> None:
@@ -112,7 +116,7 @@ def main() -> None:
     seconds = time.perf_counter() - start
     if not options.report:
         return
-    size = bundle["files"]["head.safetensors"]["bytes"]
+    size = sum(file["bytes"] for file in bundle["files"].values())
     print(f"vertices {len(arrays['v_template'])}  triangles {len(arrays['faces'])}  "
           f"sliders {bundle['n_shape']}  expressions {bundle['n_expression']}  "
           f"{size / 1e6:.2f} MB  built in {seconds:.1f} s")  # fmt: skip

@@ -104,10 +104,6 @@ class ExpressionBuilder:
         if row.get("jaw"):
             opened = rotate_about(self.head.rest, JAW_HINGE, row["jaw"])
             shift += self.jaw[:, None] * (opened - self.head.rest)
-        for name, (ids, _) in self.head.rides_on_skin.items():
-            if name.startswith("cloth") or name.startswith("hair"):
-                continue
-            shift[ids] = 0.0  # glasses stay where they are
         return Expression(row["name"], row["about"], shift)
 
     def all(self) -> list[Expression]:
@@ -119,6 +115,4 @@ def field_displacement(builder: ExpressionBuilder, lobes: tuple[dict[str, Any], 
     shift = np.zeros_like(builder.head.rest)
     for row in lobes:
         shift += builder.lobe(row)
-    for ids, attachment in builder.head.rides_on_skin.values():
-        shift[ids] = attachment @ shift[: builder.head.skin.count]
     return shift

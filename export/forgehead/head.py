@@ -1,4 +1,4 @@
-"""The whole head: skin, parts and accessories in one vertex array, as a function of the geometry numbers."""
+"""The whole head: skin and parts in one vertex array, as a function of the geometry numbers."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.sparse as sp
 
 from . import parts
-from .accessories import Accessory, attachment, glasses, shoulders
 from .carry import Projector, mirrored
 from .grids import Index, outward
-from .hair import build_hair
 from .parameters import Array, Parameters, base_parameters, load_table
 from .sculpture import Sculpture
 from .template import FLIP, Detail, build_skin
-
-CLOTH_REACH, HAIR_REACH, GLASSES_REACH = 0.30, 0.16, 0.22
 
 
 @dataclass(frozen=True)
@@ -44,8 +39,6 @@ class Head:
         self.part_rows = load_table("parts")["parts"]
         self.part_names = [row["name"] for row in self.part_rows]
 
-        base = base_parameters()
-        self._accessories = self._build_accessories(base)
         self.blocks: dict[str, Block] = {}
         self._faces: list[Index] = [self.skin.faces, self.skin.bag_faces]
         self._face_part: list[Index] = [
@@ -55,9 +48,6 @@ class Head:
         self._mirror: list[Index] = [self.skin.mirror]
         self.count = self.skin.count
         self._add_parts()
-        self.core_count = self.count
-        for name, accessory in self._accessories.items():
-            self._add_accessory(name, accessory)
 
         self.faces = np.concatenate(self._faces).astype(np.int32)
         self.face_part = np.concatenate(self._face_part).astype(np.uint8)
@@ -65,24 +55,6 @@ class Head:
         self._mirror_triangulation()
 
     # ------------------------------------------------------------ construction
-    def _build_accessories(self, base: Parameters) -> dict[str, Accessory]:
-        sculpture = Sculpture(base)
-        scale = self.detail.part_scale
-        lids = self.skin.rest[: self.skin.eye_size]
-        ear = parts.ear(base, sculpture, self.plan)
-        made = {
-            "cloth": shoulders(4 * round(20 * scale / 4)),
-            "glasses_round": glasses(base, lids[:, 2].max(), ear[np.argmax(ear[:, 1])], 4 * round(16 * scale / 4)),
-        }
-        hair = build_hair(sculpture, base, scale)
-        self._hair_styles = hair.styles
-        made["hair"] = Accessory(hair.vertices, np.empty((0, 3), int), hair.mirror, hair.uv)
-        reach = {"cloth": CLOTH_REACH, "glasses_round": GLASSES_REACH}
-        self._attachments = {
-            name: attachment(item.vertices, self.skin.rest, reach.get(name, HAIR_REACH)) for name, item in made.items()
-        }
-        return made
-
     def _append(self, name: str, faces: Index, mirror: Index, count: int, uv: Array) -> None:
         self.blocks[name] = Block(self.count, count, uv)
         self._faces.append(faces + self.count)
@@ -118,24 +90,6 @@ class Head:
         bent = flat * (1.0 - 0.35 * (vertices[:, 1:2] < vertices[:, 1].mean()))  # under side inside the upper one
         self._append("tongue", faces, parts.tongue_mirror(plan) + self.count, len(vertices), bent)
 
-    def _add_accessory(self, name: str, accessory: Accessory) -> None:
-        if name == "hair":
-            self._add_hair(accessory)
-            return
-        faces = accessory.faces
-        if not name.startswith("glasses"):
-            faces = outward(accessory.vertices, faces, accessory.vertices.mean(0))
-        self._append(name, faces, accessory.mirror + self.count, len(accessory.vertices), accessory.uv)
-
-    def _add_hair(self, pool: Accessory) -> None:
-        """One block of vertices; each style is a part with its own faces over them."""
-        self.blocks["hair"] = Block(self.count, len(pool.vertices), pool.uv)
-        for style, faces in self._hair_styles.items():
-            self._faces.append(faces + self.count)
-            self._face_part.append(np.full(len(faces), self.part_names.index(f"hair_{style}")))
-        self._mirror.append(pool.mirror + self.count)
-        self.count += len(pool.vertices)
-
     def _mirror_triangulation(self) -> None:
         """Quads are split the same way on both sides: the -x half repeats the +x half."""
         x = self.rest[self.faces][..., 0]
@@ -167,9 +121,6 @@ class Head:
         result[self.blocks["teeth_up"].ids] = parts.teeth(p, self.plan, contact, lower=False)
         result[self.blocks["teeth_low"].ids] = parts.teeth(p, self.plan, contact, lower=True)
         result[self.blocks["tongue"].ids] = parts.tongue(p, self.plan, contact)
-        shift = skin - self.skin.rest
-        for name, accessory in self._accessories.items():
-            result[self.blocks[name].ids] = accessory.vertices + self._attachments[name] @ shift
         return mirrored(result, self.mirror) * p.vector("all")
 
     @cached_property
@@ -179,8 +130,3 @@ class Head:
 
     def part_faces(self, name: str) -> Index:
         return np.flatnonzero(self.face_part == self.part_names.index(name))
-
-    @cached_property
-    def rides_on_skin(self) -> dict[str, tuple[Index, sp.csr_matrix]]:
-        """Accessory name -> (vertex ids, attachment matrix)."""
-        return {name: (self.blocks[name].ids, self._attachments[name]) for name in self._accessories}

@@ -12,7 +12,6 @@ from .skinning import skin_average
 DIRECTIONS = 72
 MAP_SIZE = 160
 BIAS = 0.025
-HAIR_FLOOR = 0.45
 COLLAR_HEIGHT = -1.38
 SMOOTH_ROUNDS = 2
 
@@ -51,10 +50,8 @@ def _visible_share(vertices: Array, faces: np.ndarray, casters: np.ndarray) -> A
 
 
 def ambient_occlusion(head: Head) -> Array:
-    """[V] 0..1. The always-present parts occlude; hair and glasses only darken themselves."""
-    always = np.array([row["group"] == "always" for row in head.part_rows])
-    casters = head.faces[always[head.face_part]]
-    result = _visible_share(head.rest, head.faces, casters)
+    """[V] 0..1 of the bare head."""
+    result = _visible_share(head.rest, head.faces, head.faces)
     skin = slice(0, head.skin.count)
     buried = head.rest[skin, 1] < COLLAR_HEIGHT  # under the shoulders: take the light of the visible neck
     light = np.where(buried, np.nan, result[skin])
@@ -63,10 +60,4 @@ def ambient_occlusion(head: Head) -> Array:
     for _ in range(SMOOTH_ROUNDS):
         light = 0.5 * light + 0.5 * (average @ light)
     result[skin] = light
-    for name, block in head.blocks.items():
-        if name.startswith("hair"):
-            own = HAIR_FLOOR + (1.0 - HAIR_FLOOR) * np.clip(1.2 * result[block.ids], 0.0, 1.0)
-            result[block.ids] = own
-        elif name.startswith("glasses"):
-            result[block.ids] = 1.0
     return 0.5 * (result + result[head.mirror])

@@ -63,13 +63,8 @@ def skinning_weights(head: Head, jaw: Array) -> Array:
     rest = head.rest
     weights = np.zeros((head.count, 5))
     turning = smoothstep(-1.62, -1.02, rest[:, 1] + 0.25 * (rest[:, 2] + 0.3))
-    for name, block in head.blocks.items():
-        if name.startswith("hair"):
-            turning[block.ids] = smoothstep(-2.3, -1.1, rest[block.ids, 1])
-        elif name == "cloth":
-            turning[block.ids] = 0.0
-        else:
-            turning[block.ids] = 1.0
+    for block in head.blocks.values():
+        turning[block.ids] = 1.0
     weights[:, JAW] = jaw * turning
     weights[:, NECK] = turning - weights[:, JAW]
     weights[:, ROOT] = 1.0 - turning

@@ -75,7 +75,6 @@ def atlas(head: Head) -> tuple[Array, np.ndarray]:
     uv = np.empty((head.count, 2))
     uv[: head.skin.count] = skin_uv(head)
     rows = {row["name"]: row for row in head.part_rows}
-    rows["hair"] = next(row for row in head.part_rows if row["name"].startswith("hair"))  # styles share one chart
     for name, block in head.blocks.items():
         u, v, half_width, half_height = rows[name]["chart"]
         uv[block.ids] = [u, v] + block.uv * [half_width, half_height]

@@ -17,6 +17,20 @@ from forge_rt.camera import Camera, CameraSampler
 __all__ = ["FaceBatch", "FaceParameters", "ForgeHead"]
 
 
+STYLES = {"studio": 0.0, "mixed": 0.5, "wild": 1.0}
+
+
+def wild_share(style: str | float) -> float:
+    """Share of images of style "wild"."""
+    if isinstance(style, str):
+        if style not in STYLES:
+            raise InvalidArgumentError(f"style must be one of {', '.join(STYLES)} or a share 0..1, got {style!r}")
+        return STYLES[style]
+    if not 0.0 <= style <= 1.0:
+        raise InvalidArgumentError(f"the share of wild images must be in 0..1, got {style}")
+    return float(style)
+
+
 @dataclass(frozen=True)
 class FaceBatch:
     """B images and everything known about them. Arrays are `forge_rt.Tensor`: DLPack, `np.asarray`, no copy."""
@@ -26,6 +40,8 @@ class FaceBatch:
     depth_m: Tensor  #: [B, H, W] float32, camera z in metres, 0 = background
     normals: Tensor | None  #: [B, H, W, 3] float32, camera frame
     soft_labels: Tensor | None  #: [B, classes, H, W] float32
+    layers: Tensor | None  #: [B, 2, H, W] uint8: without free objects; the bare head (no hair, beard, glasses, hat)
+    uv: Tensor | None  #: [B, H, W, 2] float32 in the head's atlas, -1 elsewhere
     landmarks: Tensor  #: [B, 68, 2] float32 pixels; the centre of the top-left pixel is (0.5, 0.5)
     visibility: Tensor  #: [B, 68] uint8: 0 outside the frame, 1 hidden, 2 visible
     landmarks_camera_m: Tensor  #: [B, 68, 3] float32, camera frame, metres
@@ -89,9 +105,13 @@ class ForgeHead:
     def neutral(self) -> FaceParameters:
         return self._head.neutral()
 
-    def sample(self, seed: int, index: int = 0) -> FaceParameters:
-        """A random face: a pure function of (seed, index)."""
-        return self._head.sample(seed, index)
+    def sample(self, seed: int, index: int = 0, style: str | float = "studio") -> FaceParameters:
+        """A random face: a pure function of (seed, index, style).
+
+        `style`: "studio" (smooth CG look), "wild" (harsh light, occluders, noise, compression, other label habits),
+        "mixed" (half of each), or the share of wild images, 0..1.
+        """
+        return self._head.sample(seed, index, wild_share(style))
 
     def face(
         self,
@@ -144,17 +164,21 @@ class ForgeHead:
         supersample: int = 2,
         normals: bool = False,
         soft_labels: bool = False,
+        layers: bool = False,
+        uv: bool = False,
+        device: str = "cpu",
     ) -> FaceBatch:
         """Renders face i with camera i (one camera serves all). The image size is the cameras'."""
         faces = [faces] if isinstance(faces, FaceParameters) else list(faces)
         cameras = [camera] * len(faces) if isinstance(camera, Camera) else list(camera)
         size = tuple(cameras[0].size) if cameras else (1, 1)
         images = self._head.render(
-            faces, cameras, size=size, supersample=supersample, normals=normals, soft_labels=soft_labels
-        )
+            faces, cameras, size=size, supersample=supersample, normals=normals, soft_labels=soft_labels,
+            layers=layers, uv=uv, device=device,
+        )  # fmt: skip
         return FaceBatch(
-            images.rgb, images.segmentation, images.depth_m, images.normals, images.soft_labels, images.landmarks_px,
-            images.visibility, images.landmarks_camera_m, images.landmarks_head_m, tuple(faces), tuple(cameras),
+            images.rgb, images.segmentation, images.depth_m, images.normals, images.soft_labels, images.layers, images.uv,
+            images.landmarks_px, images.visibility, images.landmarks_camera_m, images.landmarks_head_m, tuple(faces), tuple(cameras),
         )  # fmt: skip
 
     def generate(
@@ -162,22 +186,29 @@ class ForgeHead:
         *,
         seed: int,
         index: int | Iterable[int] = 0,
+        style: str | float = "studio",
         camera: str | os.PathLike[str] | Mapping[str, Any] | CameraSampler | Camera = "portrait",
         size: int | tuple[int, int] = 512,
         supersample: int = 2,
         normals: bool = False,
         soft_labels: bool = False,
+        layers: bool = False,
+        uv: bool = False,
+        device: str = "cpu",
     ) -> FaceBatch:
         """Samples and renders faces; image i is a pure function of (seed, i).
 
         `camera` is a preset name, a camera file, a configuration, a CameraSampler, or one fixed Camera.
         """
         indices = (index,) if isinstance(index, int) else tuple(index)
-        faces = [self.sample(seed, i) for i in indices]
+        faces = [self.sample(seed, i, style) for i in indices]
         if isinstance(camera, Camera):
             cameras = [camera] * len(indices)
         else:
             sampler = camera if isinstance(camera, CameraSampler) else CameraSampler(camera)  # type: ignore[arg-type]
             cameras = [sampler.sample(seed, i, size) for i in indices]
-        batch = self.render(faces, cameras, supersample=supersample, normals=normals, soft_labels=soft_labels)
+        batch = self.render(
+            faces, cameras, supersample=supersample, normals=normals, soft_labels=soft_labels, layers=layers, uv=uv,
+            device=device,
+        )  # fmt: skip
         return FaceBatch(**{**batch.__dict__, "seed": seed, "index": indices})

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "forge_head_impl.h"
+#include "model.h"
 #include "forge_rt/core/philox.h"
-#include "vec3.h"
+#include "shading/vec3.h"
 
 namespace forge_rt {
 namespace {
@@ -30,14 +30,14 @@ std::array<float, 3> muted(Random& random, double low, double high, double satur
 }
 
 // Linear reflectances, dark to light.
-const std::vector<std::array<float, 3>> kHairColors = {{0.010f, 0.008f, 0.007f}, {0.028f, 0.016f, 0.010f}, {0.075f, 0.038f, 0.018f},
+const std::vector<Color> kHairColors = {{0.010f, 0.008f, 0.007f}, {0.028f, 0.016f, 0.010f}, {0.075f, 0.038f, 0.018f},
                                                        {0.16f, 0.085f, 0.036f},  {0.36f, 0.22f, 0.10f},    {0.50f, 0.38f, 0.22f}};
 const std::vector<std::array<float, 3>> kIrisColors = {{0.045f, 0.022f, 0.010f}, {0.10f, 0.05f, 0.02f}, {0.13f, 0.10f, 0.035f},
                                                        {0.09f, 0.13f, 0.07f},    {0.10f, 0.17f, 0.22f}, {0.20f, 0.28f, 0.36f}};
 
 }  // namespace
 
-FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index) const {
+FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index, double) const {
   FaceParameters face = neutral();
 
   {  // identity
@@ -100,12 +100,22 @@ FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index) const 
     look.freckles = random.uniform() < 0.2 * (0.3 + fair) ? static_cast<float>(random.uniform(0.2, 0.8)) : 0.f;
     look.gloss = static_cast<float>(random.uniform(0.15, 0.5));
     look.texture_seed = random.next_u32();
-    for (const auto& [set, choices] : impl_->options) {
-      const double none = set == "hair" ? 0.06 : 0.82;
-      const bool bare = random.uniform() < none;
-      const std::uint32_t choice = random.below(static_cast<std::uint32_t>(choices.size() - 1));
-      face.options[set] = bare ? "none" : choices[choice + 1];
+    const int masculine_slider = impl_->slider_index("macro/masculine");
+    const double masculine = masculine_slider >= 0 ? 0.5 + 0.5 * face.sliders[masculine_slider] : 0.5;
+    for (const OptionSet& set : impl_->sets) {
+      std::vector<double> weight;
+      double total = 0.0;
+      for (const Choice& c : set.choices) {
+        weight.push_back((c.weight[0] * (1.0 - masculine) + c.weight[1] * masculine) * (c.age_weight[0] * (1.0 - age) + c.age_weight[1] * age));
+        total += weight.back();
+      }
+      double draw = random.uniform() * total;
+      std::size_t choice = 0;
+      while (choice + 1 < weight.size() && draw >= weight[choice]) draw -= weight[choice++];
+      face.options[set.name] = set.choices[choice].info.name;
     }
+    look.hair_tip_color = look.hair_color;
+    face.hair.seed = look.texture_seed;
   }
 
   {  // light
@@ -114,7 +124,7 @@ FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index) const 
     light.key_yaw_deg = static_cast<float>(std::clamp(35.0 * random.normal(), -80.0, 80.0));
     light.key_pitch_deg = static_cast<float>(random.uniform(5.0, 60.0));
     light.key_strength = static_cast<float>(random.uniform(0.9, 1.8));
-    light.ambient_strength = static_cast<float>(random.uniform(0.55, 1.0));
+    light.ambient_strength = static_cast<float>(random.uniform(0.35, 0.62));
     const auto warmth = static_cast<float>(random.uniform(-0.08, 0.12));
     light.key_color = {1.f + 0.5f * warmth, 0.98f, 1.f - warmth};
   }

@@ -1,0 +1,346 @@
+// ForgeHead: loading and the mesh. The prior is in forge_head_prior.cpp, the renderer in forge_head_render.cpp.
+#include "forge_rt/models/forge_head.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "core/json.h"
+#include "model.h"
+#include "forge_rt/ops/label_projection.h"
+
+namespace forge_rt {
+namespace {
+
+Material material_of_part(const std::string& part) {
+  const auto has = [&](const char* word) { return part.find(word) != std::string::npos; };
+  if (has("mouth")) return Material::mouth;
+  if (has("eye")) return Material::eye;
+  if (has("ear")) return Material::ear;
+  if (has("teeth")) return Material::tooth;
+  if (has("tongue")) return Material::tongue;
+  if (has("cloth") || has("shoulder")) return Material::cloth;
+  return Material::skin;
+}
+
+Material material_named(const std::string& name, const std::string& where) {
+  static const std::map<std::string, Material> names = {
+      {"skin", Material::skin},   {"mouth", Material::mouth},     {"eye", Material::eye},   {"ear", Material::ear},   {"tooth", Material::tooth},
+      {"tongue", Material::tongue}, {"cloth", Material::cloth},   {"glasses", Material::glasses}, {"lens", Material::lens}, {"hat", Material::hat},
+      {"metal", Material::metal}, {"plain", Material::plain},     {"hair", Material::hair}, {"brow", Material::brow}, {"lash", Material::lash},
+      {"beard", Material::beard}};
+  const auto found = names.find(name);
+  check(found != names.end(), ErrorCode::corrupt_file, where, ": bundle.json names the unknown material '", name, "'");
+  return found->second;
+}
+
+Tensor take(std::map<std::string, Tensor>& tensors, const char* name, DType dtype, const std::string& folder) {
+  const auto found = tensors.find(name);
+  check(found != tensors.end(), ErrorCode::corrupt_file, folder, ": head.safetensors lacks '", name, "'");
+  if (dtype == DType::f32) return found->second.to_f32();
+  if (dtype == DType::i32) return found->second.to_i32();
+  check(found->second.dtype() == dtype, ErrorCode::corrupt_file, folder, ": '", name, "' must be ", dtype_name(dtype), ", got ",
+        found->second.str());
+  return found->second;
+}
+
+// The model's JSON is read field by field; what is missing or of the wrong kind is named.
+template <class T>
+T field(const Json& json, const char* name, const std::string& where) {
+  try {
+    return json.at(name).get<T>();
+  } catch (const nlohmann::json::exception&) {
+    throw Error(ErrorCode::corrupt_file, concat(where, ": bundle.json has no valid '", name, "'"));
+  }
+}
+
+// Rows of `values` must name vertices 0..limit-1.
+void check_rows(const Tensor& values, std::int64_t limit, const char* name, const std::string& folder) {
+  for (std::int64_t i = 0; i < values.count(); ++i)
+    check(values.data<std::int32_t>()[i] >= 0 && values.data<std::int32_t>()[i] < limit, ErrorCode::corrupt_file, folder, ": '", name,
+          "' names row ", values.data<std::int32_t>()[i], " of ", limit);
+}
+
+void load_meshes(const Json& json, const Bundle& bundle, const std::string& folder, ForgeHead::Impl& model) {
+  std::map<std::string, Tensor> tensors = bundle.tensors("parts.safetensors");
+  model.mesh_position = take(tensors, "mesh_position", DType::f32, folder);
+  model.mesh_uv = take(tensors, "mesh_uv", DType::f32, folder);
+  model.mesh_bind = take(tensors, "mesh_bind", DType::i32, folder);
+  model.mesh_weight = take(tensors, "mesh_weight", DType::f32, folder);
+  model.mesh_triangles = take(tensors, "mesh_triangles", DType::i32, folder);
+  const std::int64_t count = model.mesh_position.size(0);
+  expect(model.mesh_position, "mesh_position", "[N, 3]", DType::f32, {count, 3});
+  expect(model.mesh_uv, "mesh_uv", "[N, 2]", DType::f32, {count, 2});
+  expect(model.mesh_bind, "mesh_bind", "[N, 4]", DType::i32, {count, 4});
+  expect(model.mesh_weight, "mesh_weight", "[N, 4]", DType::f32, {count, 4});
+  expect(model.mesh_triangles, "mesh_triangles", "[T, 3]", DType::i32, {model.mesh_triangles.size(0), 3});
+  check_rows(model.mesh_bind, model.head->vertices(), "mesh_bind", folder);
+  for (const Json& m : json["meshes"]) {
+    MeshPart mesh;
+    mesh.name = field<std::string>(m, "name", folder);
+    mesh.label = field<std::uint8_t>(m, "label", folder);
+    mesh.material = material_named(field<std::string>(m, "material", folder), folder);
+    mesh.free = m.value("free", false);
+    const auto vertex = field<std::array<std::int64_t, 2>>(m, "vertices", folder), triangle = field<std::array<std::int64_t, 2>>(m, "triangles", folder);
+    mesh.vertex = vertex[0];
+    mesh.vertices = vertex[1];
+    mesh.triangle = triangle[0];
+    mesh.triangles = triangle[1];
+    mesh.press = m.value("press", mesh.press);
+    mesh.press_height_m = m.value("press_height_m", 0.f);
+    check(mesh.label < kLabelCount && vertex[0] >= 0 && vertex[1] >= 0 && vertex[0] + vertex[1] <= count && triangle[0] >= 0 && triangle[1] >= 0 &&
+              triangle[0] + triangle[1] <= model.mesh_triangles.size(0),
+          ErrorCode::corrupt_file, folder, ": mesh '", mesh.name, "' lies outside its arrays");
+    for (std::int64_t i = 3 * triangle[0]; i < 3 * (triangle[0] + triangle[1]); ++i)
+      check(model.mesh_triangles.data<std::int32_t>()[i] >= 0 && model.mesh_triangles.data<std::int32_t>()[i] < vertex[1], ErrorCode::corrupt_file,
+            folder, ": a triangle of mesh '", mesh.name, "' names a vertex outside it");
+    model.meshes.push_back(mesh);
+  }
+}
+
+void load_strands(const Json& json, const Bundle& bundle, const std::string& folder, ForgeHead::Impl& model) {
+  std::map<std::string, Tensor> tensors = bundle.tensors("strands.safetensors");
+  model.guide_points = take(tensors, "guide_points", DType::f32, folder);
+  model.guide_bind = take(tensors, "guide_bind", DType::i32, folder);
+  model.guide_weight = take(tensors, "guide_weight", DType::f32, folder);
+  model.guide_next = take(tensors, "guide_next", DType::i32, folder);
+  check(model.guide_points.rank() == 3, ErrorCode::corrupt_file, folder, ": guide_points must be [G, P, 3]");
+  const std::int64_t guides = model.guide_points.size(0), points = model.guide_points.size(1);
+  check(points >= 2 && points <= kMaxGuidePoints, ErrorCode::unsupported, folder, ": guides have ", points, " points, supported are 2..",
+        kMaxGuidePoints);
+  expect(model.guide_points, "guide_points", "[G, P, 3]", DType::f32, {guides, points, 3});
+  expect(model.guide_bind, "guide_bind", "[G, P, 3]", DType::i32, {guides, points, 3});
+  expect(model.guide_weight, "guide_weight", "[G, P, 3]", DType::f32, {guides, points, 3});
+  expect(model.guide_next, "guide_next", "[G, 2]", DType::i32, {guides, 2});
+  check_rows(model.guide_bind, model.head->vertices(), "guide_bind", folder);
+  for (const Json& g : json["strands"]) {
+    StrandGroup group;
+    group.name = field<std::string>(g, "name", folder);
+    group.material = material_named(field<std::string>(g, "material", folder), folder);
+    const auto range = field<std::array<std::int64_t, 2>>(g, "guides", folder);
+    group.guide = range[0];
+    group.guides = range[1];
+    group.locks = field<int>(g, "locks", folder);
+    group.segments = g.value("segments", group.segments);
+    group.width_m = g.value("width_m", group.width_m);
+    group.tip_width = g.value("tip_width", group.tip_width);
+    group.spread_m = g.value("spread_m", group.spread_m);
+    group.curl_m = g.value("curl_m", group.curl_m);
+    group.curl_pitch_m = g.value("curl_pitch_m", group.curl_pitch_m);
+    group.behind_hairline = g.value("behind_hairline", group.behind_hairline);
+    check(range[0] >= 0 && range[1] >= 1 && range[0] + range[1] <= guides && group.locks >= 0 && group.locks < (1 << 24) && group.segments >= 1 &&
+              group.segments <= 64,
+          ErrorCode::corrupt_file, folder, ": strands '", group.name, "' lie outside their arrays");
+    for (std::int64_t i = 2 * range[0]; i < 2 * (range[0] + range[1]); ++i)
+      check(model.guide_next.data<std::int32_t>()[i] >= 0 && model.guide_next.data<std::int32_t>()[i] < range[1], ErrorCode::corrupt_file, folder,
+            ": a guide of '", group.name, "' names a neighbour outside its group");
+    model.strands.push_back(group);
+  }
+}
+
+void load_sets(const Json& json, std::map<std::string, Tensor>& tensors, const std::string& folder, ForgeHead::Impl& model) {
+  if (tensors.contains("hairline")) {
+    model.hairline = take(tensors, "hairline", DType::u8, folder);
+    expect(model.hairline, "hairline", "[n, V]", DType::u8, {model.hairline.size(0), model.head->vertices()});
+  }
+  const auto indices = [&](const Json& names, const auto& table, const char* kind) {
+    std::vector<int> found;
+    for (const Json& name : names) {
+      int row = -1;
+      for (std::size_t i = 0; i < table.size(); ++i)
+        if (table[i].name == name.get<std::string>()) row = static_cast<int>(i);
+      check(row >= 0, ErrorCode::corrupt_file, folder, ": an option names the unknown ", kind, " '", name.get<std::string>(), "'");
+      found.push_back(row);
+    }
+    return found;
+  };
+  for (const Json& s : json["sets"]) {
+    OptionSet set;
+    set.name = field<std::string>(s, "name", folder);
+    set.about = s.value("about", "");
+    for (const Json& c : field<Json>(s, "choices", folder)) {
+      Choice choice;
+      choice.info = {field<std::string>(c, "name", folder), c.value("about", "")};
+      choice.meshes = indices(c.value("meshes", Json::array()), model.meshes, "mesh");
+      choice.strands = indices(c.value("strands", Json::array()), model.strands, "strands");
+      const Json sliders = c.value("sliders", Json::object());
+      for (const auto& [name, value] : sliders.items()) {
+        const int i = model.slider_index(name);
+        check(i >= 0, ErrorCode::corrupt_file, folder, ": option '", choice.info.name, "' names the unknown slider '", name, "'");
+        choice.sliders.emplace_back(i, value.get<float>());
+      }
+      choice.row = c.value("row", -1);
+      check(set.name != "hairline" || (choice.row >= 0 && model.hairline.defined() && choice.row < model.hairline.size(0)), ErrorCode::corrupt_file,
+            folder, ": hair line '", choice.info.name, "' has no row in the table 'hairline'");
+      if (c.contains("brow")) {
+        const auto brow = field<std::array<std::array<float, 5>, 3>>(c, "brow", folder);
+        choice.brow = {brow[0], brow[1], brow[2]};
+      }
+      choice.weight = c.value("weight", choice.weight);
+      choice.age_weight = c.value("age_weight", choice.age_weight);
+      choice.wild = c.value("wild", 1.f);
+      set.choices.push_back(choice);
+      model.options[set.name].push_back(choice.info.name);
+    }
+    check(!set.choices.empty(), ErrorCode::corrupt_file, folder, ": set '", set.name, "' has no choices");
+    model.sets.push_back(set);
+  }
+}
+
+}  // namespace
+
+int OptionSet::find(const std::string& choice) const {
+  for (std::size_t i = 0; i < choices.size(); ++i)
+    if (choices[i].info.name == choice) return static_cast<int>(i);
+  return -1;
+}
+
+const OptionSet* ForgeHead::Impl::set(const std::string& name) const {
+  for (const OptionSet& s : sets)
+    if (s.name == name) return &s;
+  return nullptr;
+}
+
+int ForgeHead::Impl::slider_index(const std::string& name) const {
+  for (std::size_t i = 0; i < sliders.size(); ++i)
+    if (sliders[i].name == name) return static_cast<int>(i);
+  return -1;
+}
+
+int ForgeHead::Impl::expression_index(const std::string& name) const {
+  const auto found = std::find(expressions.begin(), expressions.end(), name);
+  return found == expressions.end() ? -1 : static_cast<int>(found - expressions.begin());
+}
+
+std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
+  const Bundle bundle = Bundle::open(folder);
+  const Json json = parse_json(bundle.manifest(), folder + "/bundle.json");
+  check(bundle.family() == "head" && json.contains("sliders") && json.contains("parts"), ErrorCode::unsupported, folder,
+        " is a bundle of family '", bundle.family(), "', not a ForgeHead (family 'head' with sliders and parts)");
+  auto impl = std::make_shared<Impl>();
+  impl->hash = bundle.hash();
+  std::map<std::string, Tensor> tensors = bundle.tensors("head.safetensors");
+
+  for (const Json& s : field<Json>(json, "sliders", folder))
+    impl->sliders.push_back({field<std::string>(s, "name", folder), field<std::string>(s, "region", folder), s.value("about", ""),
+                             field<float>(s, "min", folder), field<float>(s, "max", folder), field<float>(s, "default", folder)});
+  for (const Json& e : field<Json>(json, "expressions", folder)) impl->expressions.push_back(field<std::string>(e, "name", folder));
+  for (const Json& l : field<Json>(json, "labels", folder))
+    impl->labels.push_back({field<int>(l, "id", folder), field<std::string>(l, "name", folder),
+                            field<std::array<std::uint8_t, 3>>(l, "color", folder), field<int>(l, "mirror", folder)});
+  for (const Json& p : field<Json>(json, "parts", folder)) {
+    HeadPart part;
+    part.name = field<std::string>(p, "name", folder);
+    part.label = field<std::uint8_t>(p, "label", folder);
+    part.material = material_of_part(part.name);
+    if (p.contains("chart")) part.chart = field<std::array<float, 4>>(p, "chart", folder);
+    impl->parts.push_back(part);
+  }
+  if (json.contains("blink_gain")) impl->blink_gain = field<std::vector<float>>(json["blink_gain"], "gain", folder);
+  impl->blink_gain.resize(impl->sliders.size(), 0.f);
+  if (json.contains("charts") && json["charts"].contains("eye")) {
+    impl->eye_last_angle = json["charts"]["eye"].value("last_angle", impl->eye_last_angle);
+    impl->iris_angle = json["charts"]["eye"].value("iris_angle", impl->iris_angle);
+  }
+
+  HeadArrays arrays;
+  arrays.v_template = take(tensors, "v_template", DType::f32, folder);
+  arrays.shapedirs = take(tensors, "shapedirs", DType::f32, folder);
+  arrays.posedirs = take(tensors, "posedirs", DType::f32, folder);
+  arrays.joint_regressor = take(tensors, "J_regressor", DType::f32, folder);
+  arrays.weights = take(tensors, "weights", DType::f32, folder);
+  const Tensor parents = take(tensors, "parents", DType::i32, folder);
+  arrays.parents.assign(parents.data<std::int32_t>(), parents.data<std::int32_t>() + parents.count());
+  const Tensor triangles = take(tensors, "faces", DType::i32, folder);
+  const Tensor uv_triangles = take(tensors, "uv_faces", DType::i32, folder);
+  check(uv_triangles.shape() == triangles.shape() && std::memcmp(uv_triangles.raw(), triangles.raw(), triangles.bytes()) == 0,
+        ErrorCode::unsupported, folder, ": a ForgeHead has one texture coordinate per vertex (uv_faces equals faces)");
+
+  // Points of the anatomical jaw line (row 0 of the contour table) and the 51 static ones: one fixed embedding of 68.
+  const Tensor static_face = take(tensors, "landmark_static_face", DType::i32, folder),
+               static_weights = take(tensors, "landmark_static_bary", DType::f32, folder);
+  const Tensor row_face = take(tensors, "landmark_dynamic_face", DType::i32, folder),
+               row_weights = take(tensors, "landmark_dynamic_bary", DType::f32, folder);
+  check(row_face.rank() == 2 && row_face.size(1) == 17 && static_face.count() == 51, ErrorCode::corrupt_file, folder,
+        ": expected 17 contour and 51 static landmarks");
+  LandmarkArrays landmarks;
+  landmarks.static_face = Tensor::empty({68}, DType::i32);
+  landmarks.static_barycentrics = Tensor::empty({68, 3}, DType::f32);
+  std::copy_n(row_face.data<std::int32_t>(), 17, landmarks.static_face.mutable_data<std::int32_t>());
+  std::copy_n(static_face.data<std::int32_t>(), 51, landmarks.static_face.mutable_data<std::int32_t>() + 17);
+  std::copy_n(row_weights.data<float>(), 17 * 3, landmarks.static_barycentrics.mutable_data<float>());
+  std::copy_n(static_weights.data<float>(), 51 * 3, landmarks.static_barycentrics.mutable_data<float>() + 17 * 3);
+
+  impl->head = std::make_unique<Head>(arrays, triangles, static_cast<int>(impl->sliders.size()), static_cast<int>(impl->expressions.size()),
+                                      landmarks);
+  check(impl->head->joints() == 5, ErrorCode::unsupported, folder, ": a ForgeHead has 5 joints, this has ", impl->head->joints());
+  impl->rest = arrays.v_template;
+  impl->face_part = take(tensors, "face_part", DType::u8, folder);
+  impl->semantic_uv = take(tensors, "semantic_uv", DType::u8, folder);
+  impl->uv = take(tensors, "uv", DType::f32, folder);
+  impl->occlusion = take(tensors, "ambient_occlusion", DType::f32, folder);
+  expect(impl->face_part, "face_part", "[F]", DType::u8, {triangles.size(0)});
+  expect(impl->occlusion, "ambient_occlusion", "[V]", DType::f32, {impl->head->vertices()});
+  for (std::int64_t f = 0; f < triangles.size(0); ++f) {
+    const std::uint8_t part = impl->face_part.data<std::uint8_t>()[f];
+    check(part < impl->parts.size(), ErrorCode::corrupt_file, folder, ": triangle ", f, " names part ", int{part}, " of ",
+          impl->parts.size());
+  }
+  expect(impl->uv, "uv", "[V, 2]", DType::f32, {impl->head->vertices(), 2});
+  if (json.contains("meshes")) load_meshes(json, bundle, folder, *impl);
+  if (json.contains("strands")) load_strands(json, bundle, folder, *impl);
+  if (json.contains("sets")) load_sets(json, tensors, folder, *impl);
+
+  auto model = std::make_shared<ForgeHead>();
+  model->impl_ = impl;
+  return model;
+}
+
+FaceParameters ForgeHead::neutral() const {
+  FaceParameters face;
+  for (const SliderInfo& s : impl_->sliders) face.sliders.push_back(s.value);
+  face.expression.assign(impl_->expressions.size(), 0.f);
+  for (const auto& [set, choices] : impl_->options) face.options[set] = choices.front();
+  return face;
+}
+
+HeadMesh ForgeHead::mesh(const std::vector<FaceParameters>& faces) const {
+  const auto batch = static_cast<std::int64_t>(faces.size());
+  const auto n_sliders = static_cast<std::int64_t>(impl_->sliders.size()),
+             n_expressions = static_cast<std::int64_t>(impl_->expressions.size());
+  HeadParameters parameters;
+  parameters.shape = Tensor::empty({batch, n_sliders}, DType::f32, {}, "head parameters");
+  parameters.expression = Tensor::empty({batch, n_expressions}, DType::f32, {}, "head parameters");
+  parameters.pose = Tensor::zeros({batch, 5, 3}, DType::f32, {}, "head parameters");
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const FaceParameters& face = faces[b];
+    check_argument(static_cast<std::int64_t>(face.sliders.size()) == n_sliders, "face ", b, " has ", face.sliders.size(),
+                   " sliders, this head has ", n_sliders, "; start from neutral() or sample()");
+    check_argument(static_cast<std::int64_t>(face.expression.size()) == n_expressions, "face ", b, " has ", face.expression.size(),
+                   " expression weights, this head has ", n_expressions, "; start from neutral() or sample()");
+    for (std::int64_t i = 0; i < n_sliders; ++i)
+      check_argument(std::isfinite(face.sliders[i]), "slider '", impl_->sliders[i].name, "' of face ", b, " is ", face.sliders[i]);
+    for (std::int64_t i = 0; i < n_expressions; ++i)
+      check_argument(std::isfinite(face.expression[i]), "expression '", impl_->expressions[i], "' of face ", b, " is ", face.expression[i]);
+    float* shape = parameters.shape.mutable_data<float>() + b * n_sliders;
+    std::copy(face.sliders.begin(), face.sliders.end(), shape);
+    for (const Choice* choice : chosen_options(*impl_, face))
+      for (const auto& [slider, value] : choice->sliders) shape[slider] += value;
+    std::copy(face.expression.begin(), face.expression.end(), parameters.expression.mutable_data<float>() + b * n_expressions);
+    float* pose = parameters.pose.mutable_data<float>() + b * 15;
+    std::copy(face.neck.begin(), face.neck.end(), pose + 3);
+    std::copy(face.jaw.begin(), face.jaw.end(), pose + 6);
+    std::copy(face.left_eye.begin(), face.left_eye.end(), pose + 9);
+    std::copy(face.right_eye.begin(), face.right_eye.end(), pose + 12);
+  }
+  return impl_->head->evaluate(parameters);
+}
+
+const std::vector<SliderInfo>& ForgeHead::sliders() const { return impl_->sliders; }
+const std::vector<std::string>& ForgeHead::expressions() const { return impl_->expressions; }
+const std::map<std::string, std::vector<std::string>>& ForgeHead::options() const { return impl_->options; }
+const std::vector<LabelInfo>& ForgeHead::labels() const { return impl_->labels; }
+const Head& ForgeHead::head() const { return *impl_->head; }
+const std::string& ForgeHead::hash() const { return impl_->hash; }
+
+}  // namespace forge_rt

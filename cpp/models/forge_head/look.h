@@ -1,0 +1,15 @@
+// FaceParameters → the plain data of the shader.
+#pragma once
+
+#include "model.h"
+#include "shading/surface.h"
+
+namespace forge_rt {
+
+shade::Look look_of(const ForgeHead::Impl& model, const FaceParameters& face);
+shade::Light light_of(const FaceLight& light);
+shade::Background background_of(const FaceAppearance& look);
+/// Unit vector from angles: yaw towards +x, pitch towards +y, (0, 0) = +z.
+Vec3 direction(float yaw_deg, float pitch_deg);
+
+}  // namespace forge_rt

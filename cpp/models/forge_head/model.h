@@ -1,0 +1,110 @@
+// The loaded model that the parts of ForgeHead share.
+#pragma once
+
+#include "forge_rt/models/forge_head.h"
+#include "shading/kinds.h"
+
+namespace forge_rt {
+
+/// A part of the head's own mesh.
+struct HeadPart {
+  std::string name;
+  std::uint8_t label = 0;
+  Material material = Material::skin;
+  std::array<float, 4> chart{};  // u, v, half width, half height of its UV chart
+};
+
+/// A mesh that rides on the head ("bound") or stands free in front of it.
+struct MeshPart {
+  std::string name;
+  std::uint8_t label = 0;
+  Material material = Material::plain;
+  bool free = false;
+  std::int64_t vertex = 0, vertices = 0, triangle = 0, triangles = 0;  // rows of the mesh arrays
+  /// Hats press hair down: where dot(press, (x, y, z, 1)) > 0 on the template, strands lie within press_height_m of the skin.
+  std::array<float, 4> press{};
+  float press_height_m = 0.f;
+};
+
+/// A family of guide strands: hair of one style, brows, lashes, a beard.
+struct StrandGroup {
+  std::string name;
+  Material material = Material::hair;
+  std::int64_t guide = 0, guides = 0;  // rows of the guide arrays
+  int locks = 0;                       // ribbons to grow
+  int segments = 8;                    // per ribbon
+  float width_m = 0.002f;              // at the root
+  float tip_width = 0.2f;              // share of width_m at the tip
+  float spread_m = 0.002f;             // of roots around their guides
+  float curl_m = 0.004f, curl_pitch_m = 0.02f;  // helix at curl 1
+  bool behind_hairline = false;        // only where the chosen hair line has hair
+};
+
+/// Where brows are: a band around a curve over |x| on the template, metres.
+struct BrowBand {
+  std::array<float, 5> x{}, y{}, half{};
+};
+
+struct Choice {
+  ChoiceInfo info;
+  std::vector<int> meshes, strands;                       // indices
+  std::vector<std::pair<int, float>> sliders;             // added to the face's
+  int row = -1;                                           // of the table `hairline`
+  BrowBand brow;
+  std::array<float, 2> weight{1.f, 1.f};                  // of the prior: feminine, masculine
+  std::array<float, 2> age_weight{1.f, 1.f};              // young, old
+  float wild = 1.f;                                       // factor in style wild
+};
+
+struct OptionSet {
+  std::string name, about;
+  std::vector<Choice> choices;  // the first is the neutral one
+  int find(const std::string& choice) const;  // -1: none
+};
+
+constexpr int kMaxGuidePoints = 32;
+
+struct ForgeHead::Impl {
+  std::unique_ptr<Head> head;
+  std::string hash;
+  std::vector<SliderInfo> sliders;
+  std::vector<std::string> expressions;
+  std::vector<LabelInfo> labels;
+  std::vector<OptionSet> sets;
+  std::map<std::string, std::vector<std::string>> options;  // names of `sets`
+  std::vector<HeadPart> parts;
+  std::vector<MeshPart> meshes;
+  std::vector<StrandGroup> strands;
+  std::vector<float> blink_gain;  // [n_sliders], see export/forgehead
+
+  // head arrays
+  Tensor face_part;      // [F] uint8
+  Tensor semantic_uv;    // [Hm, Wm] uint8
+  Tensor uv;             // [V, 2] float32
+  Tensor rest;           // [V, 3] float32 template positions, metres
+  Tensor occlusion;      // [V] float32, 1 = open
+  Tensor hairline;       // [n, V] uint8: share of hair on the scalp, by row of the set "hairline"; may be undefined
+
+  // mesh arrays
+  Tensor mesh_position;  // [N, 3] float32 metres on the template
+  Tensor mesh_uv;        // [N, 2] float32
+  Tensor mesh_bind;      // [N, 4] int32 head vertices
+  Tensor mesh_weight;    // [N, 4] float32, rows sum to 1
+  Tensor mesh_triangles; // [T, 3] int32, counted from the mesh's first vertex
+
+  // guide arrays; point 0 is the root
+  Tensor guide_points;   // [G, P, 3] float32 metres on the template
+  Tensor guide_bind;     // [G, P, 3] int32 head vertices
+  Tensor guide_weight;   // [G, P, 3] float32, rows sum to 1
+  Tensor guide_next;     // [G, 2] int32: neighbours of the same group to blend with, counted from the group's first guide
+
+  float eye_last_angle = 2.2f, iris_angle = 0.31f;
+  int slider_index(const std::string& name) const;      // -1 when there is none
+  int expression_index(const std::string& name) const;  // -1 when there is none
+  const OptionSet* set(const std::string& name) const;  // or null
+};
+
+/// The choice of each set, in the order of `sets`; throws invalid_argument for unknown names.
+std::vector<const Choice*> chosen_options(const ForgeHead::Impl& model, const FaceParameters& face);
+
+}  // namespace forge_rt
