@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/json.h"
+#include "models/json_fields.h"
 #include "model.h"
 #include "forge_rt/ops/label_projection.h"
 
@@ -294,6 +295,42 @@ std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
   auto model = std::make_shared<ForgeHead>();
   model->impl_ = impl;
   return model;
+}
+
+namespace {
+
+void check_range(const std::string& name, float value, float low, float high) {
+  check_argument(value >= low && value <= high, "'", name, "' must be ", low, "..", high, ", got ", value);  // NaN fails too
+}
+
+}  // namespace
+
+void ForgeHead::set_slider(FaceParameters& face, const std::string& name, float value) const {
+  const int i = impl_->slider_index(name);
+  if (i < 0) {
+    std::vector<std::string> names;
+    for (const SliderInfo& s : impl_->sliders) names.push_back(s.name);
+    throw Error(ErrorCode::invalid_argument, concat("no slider named '", name, "'; ", json_fields::suggest(name, names)));
+  }
+  check_range(name, value, impl_->sliders[i].minimum, impl_->sliders[i].maximum);
+  face.sliders.at(i) = value;
+}
+
+void ForgeHead::set_expression(FaceParameters& face, const std::string& name, float weight) const {
+  const int i = impl_->expression_index(name);
+  if (i < 0) throw Error(ErrorCode::invalid_argument, concat("no expression named '", name, "'; ", json_fields::suggest(name, impl_->expressions)));
+  check_range(name, weight, 0.f, 1.5f);
+  face.expression.at(i) = weight;
+}
+
+void ForgeHead::set_option(FaceParameters& face, const std::string& set, const std::string& choice) const {
+  std::vector<std::string> sets;
+  for (const OptionSet& s : impl_->sets) sets.push_back(s.name);
+  const OptionSet* found = impl_->set(set);
+  if (found == nullptr) throw Error(ErrorCode::invalid_argument, concat("no set of options named '", set, "'; ", json_fields::suggest(set, sets)));
+  if (found->find(choice) < 0)
+    throw Error(ErrorCode::invalid_argument, concat("set '", set, "' has no choice '", choice, "'; ", json_fields::suggest(choice, impl_->options.at(set))));
+  face.options[set] = choice;
 }
 
 FaceParameters ForgeHead::neutral() const {
