@@ -62,6 +62,41 @@ void check_rows(const Tensor& values, std::int64_t limit, const char* name, cons
           "' names row ", values.data<std::int32_t>()[i], " of ", limit);
 }
 
+// Class of each triangle whose part of the class map (its bounding box there) holds one class. Where brows may be, skin is looked up.
+std::vector<std::uint8_t> uniform_labels(const ForgeHead::Impl& model) {
+  const std::int64_t faces = model.face_part.count();
+  const int height = static_cast<int>(model.semantic_uv.size(0)), width = static_cast<int>(model.semantic_uv.size(1));
+  const std::uint8_t* map = model.semantic_uv.data<std::uint8_t>();
+  const float *uv = model.uv.data<float>(), *rest = model.rest.data<float>();
+  std::vector<std::uint8_t> labels(faces);
+  for (std::int64_t f = 0; f < faces; ++f) {
+    const HeadPart& part = model.parts[model.face_part.data<std::uint8_t>()[f]];
+    labels[f] = part.label;
+    if (part.material != Material::skin) continue;
+    const std::int32_t* id = model.head->triangles().data<std::int32_t>() + 3 * f;
+    float low[2] = {1.f, 1.f}, high[2] = {0.f, 0.f};
+    bool brows = false;
+    for (int k = 0; k < 3; ++k) {
+      for (int axis = 0; axis < 2; ++axis) {
+        const float value = axis == 0 ? uv[2 * id[k]] : 1.f - uv[2 * id[k] + 1];
+        low[axis] = std::min(low[axis], value);
+        high[axis] = std::max(high[axis], value);
+      }
+      const float* p = rest + 3 * std::int64_t{id[k]};
+      brows = brows || (std::abs(p[0]) < 0.075f && p[1] > 0.03f && p[1] < 0.08f && p[2] > 0.f);
+    }
+    const int x0 = std::max(static_cast<int>(low[0] * width) - 1, 0), x1 = std::min(static_cast<int>(high[0] * width) + 1, width - 1);
+    const int y0 = std::max(static_cast<int>(low[1] * height) - 1, 0), y1 = std::min(static_cast<int>(high[1] * height) + 1, height - 1);
+    const std::uint8_t first = map[y0 * width + x0];
+    bool same = true;
+    for (int y = y0; y <= y1 && same; ++y)
+      for (int x = x0; x <= x1; ++x) same = same && map[y * width + x] == first;
+    const bool brow = first == kLeftBrow || first == kRightBrow;
+    labels[f] = same && !brow && !(first == kSkin && brows) ? first : kLabelFromUv;
+  }
+  return labels;
+}
+
 void load_meshes(const Json& json, const Bundle& bundle, const std::string& folder, ForgeHead::Impl& model) {
   std::map<std::string, Tensor> tensors = bundle.tensors("parts.safetensors");
   model.mesh_position = take(tensors, "mesh_position", DType::f32, folder);
@@ -288,6 +323,7 @@ std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
           impl->parts.size());
   }
   expect(impl->uv, "uv", "[V, 2]", DType::f32, {impl->head->vertices(), 2});
+  impl->face_label = uniform_labels(*impl);
   if (json.contains("meshes")) load_meshes(json, bundle, folder, *impl);
   if (json.contains("strands")) load_strands(json, bundle, folder, *impl);
   if (json.contains("sets")) load_sets(json, tensors, folder, *impl);

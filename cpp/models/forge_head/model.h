@@ -79,6 +79,7 @@ struct ForgeHead::Impl {
 
   // head arrays
   Tensor face_part;      // [F] uint8
+  std::vector<std::uint8_t> face_label;  // [F] Label, or kLabelFromUv where it changes inside the triangle
   Tensor semantic_uv;    // [Hm, Wm] uint8
   Tensor uv;             // [V, 2] float32
   Tensor rest;           // [V, 3] float32 template positions, metres
