@@ -35,6 +35,18 @@ Material material_named(const std::string& name, const std::string& where) {
   return found->second;
 }
 
+shade::Finish finish_named(const std::string& name, const std::string& where) {
+  static const std::map<std::string, shade::Finish> names = {
+      {"plain", shade::Finish::plain},   {"skin", shade::Finish::skin},     {"jersey", shade::Finish::jersey}, {"knit", shade::Finish::knit},
+      {"rib", shade::Finish::rib},       {"poplin", shade::Finish::poplin}, {"wool", shade::Finish::wool},     {"silk", shade::Finish::silk},
+      {"fleece", shade::Finish::fleece}, {"felt", shade::Finish::felt},     {"twill", shade::Finish::twill},   {"straw", shade::Finish::straw},
+      {"gloss", shade::Finish::gloss},   {"metal", shade::Finish::metal},   {"hand", shade::Finish::hand},     {"paper", shade::Finish::paper},
+      {"screen", shade::Finish::screen}};
+  const auto found = names.find(name);
+  check(found != names.end(), ErrorCode::corrupt_file, where, ": bundle.json names the unknown finish '", name, "'");
+  return found->second;
+}
+
 Tensor take(std::map<std::string, Tensor>& tensors, const char* name, DType dtype, const std::string& folder) {
   const auto found = tensors.find(name);
   check(found != tensors.end(), ErrorCode::corrupt_file, folder, ": head.safetensors lacks '", name, "'");
@@ -107,8 +119,9 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
   const std::int64_t count = model.mesh_position.size(0);
   expect(model.mesh_position, "mesh_position", "[N, 3]", DType::f32, {count, 3});
   expect(model.mesh_uv, "mesh_uv", "[N, 2]", DType::f32, {count, 2});
-  expect(model.mesh_bind, "mesh_bind", "[N, 4]", DType::i32, {count, 4});
-  expect(model.mesh_weight, "mesh_weight", "[N, 4]", DType::f32, {count, 4});
+  const std::int64_t bound = model.mesh_bind.size(0);  // the first vertices; the rest belong to free objects
+  expect(model.mesh_bind, "mesh_bind", "[B, 4]", DType::i32, {bound, 4});
+  expect(model.mesh_weight, "mesh_weight", "[B, 4]", DType::f32, {bound, 4});
   expect(model.mesh_triangles, "mesh_triangles", "[T, 3]", DType::i32, {model.mesh_triangles.size(0), 3});
   check_rows(model.mesh_bind, model.head->vertices(), "mesh_bind", folder);
   for (const Json& m : json["meshes"]) {
@@ -124,8 +137,25 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
     mesh.triangles = triangle[1];
     mesh.press = m.value("press", mesh.press);
     mesh.press_height_m = m.value("press_height_m", 0.f);
+    mesh.finish = finish_named(m.value("finish", "plain"), folder);
+    mesh.color = m.value("color", mesh.color);
+    mesh.second = m.value("second", false);
+    mesh.tint = m.value("tint", mesh.tint);
+    mesh.worn = m.value("worn", false);
+    if (m.contains("scale")) {
+      mesh.pivot_m = field<std::array<float, 3>>(m, "pivot_m", folder);
+      const Json scale = m["scale"];
+      for (const auto& [name, axes] : scale.items()) {
+        const int i = model.slider_index(name);
+        check(i >= 0, ErrorCode::corrupt_file, folder, ": mesh '", mesh.name, "' names the unknown slider '", name, "'");
+        mesh.scale.emplace_back(i, axes.get<std::array<float, 3>>());
+      }
+    }
+    mesh.pose_low = m.value("pose_low", mesh.pose_low);
+    mesh.pose_high = m.value("pose_high", mesh.pose_high);
     check(mesh.label < kLabelCount && vertex[0] >= 0 && vertex[1] >= 0 && vertex[0] + vertex[1] <= count && triangle[0] >= 0 && triangle[1] >= 0 &&
-              triangle[0] + triangle[1] <= model.mesh_triangles.size(0),
+              triangle[0] + triangle[1] <= model.mesh_triangles.size(0) &&
+              ((mesh.free && !mesh.worn) || vertex[0] + vertex[1] <= bound),
           ErrorCode::corrupt_file, folder, ": mesh '", mesh.name, "' lies outside its arrays");
     for (std::int64_t i = 3 * triangle[0]; i < 3 * (triangle[0] + triangle[1]); ++i)
       check(model.mesh_triangles.data<std::int32_t>()[i] >= 0 && model.mesh_triangles.data<std::int32_t>()[i] < vertex[1], ErrorCode::corrupt_file,

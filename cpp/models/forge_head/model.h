@@ -2,6 +2,7 @@
 #pragma once
 
 #include "forge_rt/models/forge_head.h"
+#include "shading/finish.h"
 #include "shading/kinds.h"
 
 namespace forge_rt {
@@ -24,6 +25,16 @@ struct MeshPart {
   /// Hats press hair down: where dot(press, (x, y, z, 1)) > 0 on the template, strands lie within press_height_m of the skin.
   std::array<float, 4> press{};
   float press_height_m = 0.f;
+  shade::Finish finish = shade::Finish::plain;
+  std::array<float, 3> color{-1.f, -1.f, -1.f};  // negative: from FaceAppearance
+  bool second = false;                   // of the clothes' two colours
+  float tint = -1.f;                     // of a lens; negative: FaceAppearance::lens_tint
+  bool worn = false;                     // free for the layers, yet bound to the head: medical masks
+  /// Shoulders: template positions grow about `pivot_m` by 1 + sum(slider * axis), as far as the vertex does not follow the head.
+  std::vector<std::pair<int, std::array<float, 3>>> scale;
+  std::array<float, 3> pivot_m{};
+  /// Free objects: where they make sense; x y z (metres), rotation (axis-angle, radians), scale.
+  std::array<float, 7> pose_low{0.f, 0.f, 0.16f, 0.f, 0.f, 0.f, 1.f}, pose_high{0.f, 0.f, 0.16f, 0.f, 0.f, 0.f, 1.f};
 };
 
 /// A family of guide strands: hair of one style, brows, lashes, a beard.
@@ -89,8 +100,8 @@ struct ForgeHead::Impl {
   // mesh arrays
   Tensor mesh_position;  // [N, 3] float32 metres on the template
   Tensor mesh_uv;        // [N, 2] float32
-  Tensor mesh_bind;      // [N, 4] int32 head vertices
-  Tensor mesh_weight;    // [N, 4] float32, rows sum to 1
+  Tensor mesh_bind;      // [B, 4] int32 head vertices; the meshes of free objects come last and have no rows
+  Tensor mesh_weight;    // [B, 4] float32, rows sum to 1 or less: what is missing stays on the template
   Tensor mesh_triangles; // [T, 3] int32, counted from the mesh's first vertex
 
   // guide arrays; point 0 is the root
