@@ -164,43 +164,90 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
   }
 }
 
-void load_strands(const Json& json, const Bundle& bundle, const std::string& folder, ForgeHead::Impl& model) {
+// Guides of one group; "both" adds the mirror image of every guide, "flip" replaces them by it.
+void load_guides(const std::string& mirror, std::int64_t first, const Tensor& points, const Tensor& bind, const Tensor& weight,
+                 const Tensor& mirror_of, const float* rest, StrandGroup& group) {
+  const std::int64_t stored = mirror == "both" ? group.guides / 2 : group.guides;
+  for (std::int64_t g = 0; g < group.guides; ++g) {
+    const bool flip = mirror == "flip" || g >= stored;
+    for (int p = 0; p < group.points; ++p) {
+      const std::int64_t row = first + g % stored * group.points + p;
+      std::array<float, 3> home, base{};
+      for (int i = 0; i < 3; ++i) home[i] = points.data<float>()[3 * row + i] * (flip && i == 0 ? -1.f : 1.f);
+      for (int k = 0; k < 3; ++k) {
+        const std::int32_t stored_anchor = bind.data<std::int32_t>()[3 * row + k];
+        const std::int32_t anchor = flip ? mirror_of.data<std::int32_t>()[stored_anchor] : stored_anchor;
+        const float w = weight.data<float>()[3 * row + k];
+        group.anchor.push_back(anchor);
+        group.weight.push_back(w);
+        for (int i = 0; i < 3; ++i) base[i] += w * rest[3 * anchor + i];
+      }
+      for (int i = 0; i < 3; ++i) {
+        group.home.push_back(home[i]);
+        group.offset.push_back(home[i] - base[i]);
+      }
+    }
+  }
+}
+
+void load_strands(const Json& json, const Bundle& bundle, std::map<std::string, Tensor>& head, const std::string& folder,
+                  ForgeHead::Impl& model) {
   std::map<std::string, Tensor> tensors = bundle.tensors("strands.safetensors");
-  model.guide_points = take(tensors, "guide_points", DType::f32, folder);
-  model.guide_bind = take(tensors, "guide_bind", DType::i32, folder);
-  model.guide_weight = take(tensors, "guide_weight", DType::f32, folder);
-  model.guide_next = take(tensors, "guide_next", DType::i32, folder);
-  check(model.guide_points.rank() == 3, ErrorCode::corrupt_file, folder, ": guide_points must be [G, P, 3]");
-  const std::int64_t guides = model.guide_points.size(0), points = model.guide_points.size(1);
-  check(points >= 2 && points <= kMaxGuidePoints, ErrorCode::unsupported, folder, ": guides have ", points, " points, supported are 2..",
-        kMaxGuidePoints);
-  expect(model.guide_points, "guide_points", "[G, P, 3]", DType::f32, {guides, points, 3});
-  expect(model.guide_bind, "guide_bind", "[G, P, 3]", DType::i32, {guides, points, 3});
-  expect(model.guide_weight, "guide_weight", "[G, P, 3]", DType::f32, {guides, points, 3});
-  expect(model.guide_next, "guide_next", "[G, 2]", DType::i32, {guides, 2});
-  check_rows(model.guide_bind, model.head->vertices(), "guide_bind", folder);
+  const Tensor points = take(tensors, "guide_points", DType::f32, folder), bind = take(tensors, "guide_bind", DType::i32, folder),
+               weight = take(tensors, "guide_weight", DType::f32, folder), cells = take(tensors, "guide_cells", DType::i32, folder),
+               mirror_of = take(head, "mirror", DType::i32, folder);
+  const std::int64_t rows = points.rank() > 0 ? points.size(0) : 0;
+  expect(points, "guide_points", "[N, 3]", DType::f32, {rows, 3});
+  expect(bind, "guide_bind", "[N, 3]", DType::i32, {rows, 3});
+  expect(weight, "guide_weight", "[N, 3]", DType::f32, {rows, 3});
+  expect(cells, "guide_cells", "[C, 4]", DType::i32, {cells.size(0), 4});
+  expect(mirror_of, "mirror", "[V]", DType::i32, {model.head->vertices()});
+  check_rows(bind, model.head->vertices(), "guide_bind", folder);
+  check_rows(mirror_of, model.head->vertices(), "mirror", folder);
   for (const Json& g : json["strands"]) {
     StrandGroup group;
     group.name = field<std::string>(g, "name", folder);
     group.material = material_named(field<std::string>(g, "material", folder), folder);
-    const auto range = field<std::array<std::int64_t, 2>>(g, "guides", folder);
-    group.guide = range[0];
-    group.guides = range[1];
+    const auto row = field<std::int64_t>(g, "row", folder);
+    const auto range = field<std::array<std::int64_t, 2>>(g, "cells", folder);
+    const std::string mirror = g.value("mirror", "none");
+    group.guides = field<int>(g, "guides", folder);
+    group.points = field<int>(g, "points", folder);
     group.locks = field<int>(g, "locks", folder);
     group.segments = g.value("segments", group.segments);
     group.width_m = g.value("width_m", group.width_m);
     group.tip_width = g.value("tip_width", group.tip_width);
-    group.spread_m = g.value("spread_m", group.spread_m);
+    group.ragged = g.value("ragged", group.ragged);
+    group.depth_m = g.value("depth_m", group.depth_m);
+    group.clump = g.value("clump", group.clump);
+    group.clumps = g.value("clumps", group.clumps);
+    group.curl = g.value("curl", group.curl);
     group.curl_m = g.value("curl_m", group.curl_m);
     group.curl_pitch_m = g.value("curl_pitch_m", group.curl_pitch_m);
+    group.stray_m = g.value("stray_m", group.stray_m);
+    group.parallel = g.value("parallel", group.parallel);
     group.behind_hairline = g.value("behind_hairline", group.behind_hairline);
-    check(range[0] >= 0 && range[1] >= 1 && range[0] + range[1] <= guides && group.locks >= 0 && group.locks < (1 << 24) && group.segments >= 1 &&
+    check(group.points >= 2 && group.points <= kMaxGuidePoints, ErrorCode::unsupported, folder, ": guides of '", group.name, "' have ",
+          group.points, " points, supported are 2..", kMaxGuidePoints);
+    check(mirror == "none" || mirror == "both" || mirror == "flip", ErrorCode::unsupported, folder, ": strands '", group.name,
+          "' have the unknown mirror '", mirror, "'");
+    const std::int64_t stored = mirror == "both" ? group.guides / 2 : group.guides;
+    check(stored >= 1 && row >= 0 && row + stored * group.points <= rows && range[0] >= 0 && range[1] >= 1 &&
+              range[0] + range[1] <= cells.size(0) && group.locks >= 0 && group.locks < (1 << 24) && group.segments >= 1 &&
               group.segments <= 64,
           ErrorCode::corrupt_file, folder, ": strands '", group.name, "' lie outside their arrays");
-    for (std::int64_t i = 2 * range[0]; i < 2 * (range[0] + range[1]); ++i)
-      check(model.guide_next.data<std::int32_t>()[i] >= 0 && model.guide_next.data<std::int32_t>()[i] < range[1], ErrorCode::corrupt_file, folder,
-            ": a guide of '", group.name, "' names a neighbour outside its group");
-    model.strands.push_back(group);
+    load_guides(mirror, row, points, bind, weight, mirror_of, model.rest.data<float>(), group);
+    for (std::int64_t c = range[0]; c < range[0] + range[1]; ++c) {
+      std::array<std::uint16_t, 4> cell;
+      for (int k = 0; k < 4; ++k) {
+        const std::int32_t value = cells.data<std::int32_t>()[4 * c + k];
+        check(value >= 0 && (k == 3 || value < group.guides), ErrorCode::corrupt_file, folder, ": a cell of '", group.name,
+              "' names a guide outside its group");
+        cell[k] = static_cast<std::uint16_t>(value);
+      }
+      group.cells.push_back(cell);
+    }
+    model.strands.push_back(std::move(group));
   }
 }
 
@@ -355,7 +402,7 @@ std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
   expect(impl->uv, "uv", "[V, 2]", DType::f32, {impl->head->vertices(), 2});
   impl->face_label = uniform_labels(*impl);
   if (json.contains("meshes")) load_meshes(json, bundle, folder, *impl);
-  if (json.contains("strands")) load_strands(json, bundle, folder, *impl);
+  if (json.contains("strands")) load_strands(json, bundle, tensors, folder, *impl);
   if (json.contains("sets")) load_sets(json, tensors, folder, *impl);
 
   auto model = std::make_shared<ForgeHead>();

@@ -37,18 +37,26 @@ struct MeshPart {
   std::array<float, 7> pose_low{0.f, 0.f, 0.16f, 0.f, 0.f, 0.f, 1.f}, pose_high{0.f, 0.f, 0.16f, 0.f, 0.f, 0.f, 1.f};
 };
 
-/// A family of guide strands: hair of one style, brows, lashes, a beard.
+/// A family of guide strands: hair of one style, brows, lashes, a beard. Ribbons grow inside triangles ("cells") of guides.
 struct StrandGroup {
   std::string name;
   Material material = Material::hair;
-  std::int64_t guide = 0, guides = 0;  // rows of the guide arrays
+  int guides = 0, points = 0;          // points per guide, the first is the root
   int locks = 0;                       // ribbons to grow
   int segments = 8;                    // per ribbon
   float width_m = 0.002f;              // at the root
   float tip_width = 0.2f;              // share of width_m at the tip
-  float spread_m = 0.002f;             // of roots around their guides
-  float curl_m = 0.004f, curl_pitch_m = 0.02f;  // helix at curl 1
+  float ragged = 0.15f;                // the shortest ribbons lack this share of their length
+  float depth_m = 0.f;                 // ribbons fill this layer below the guides
+  float clump = 0.f, clumps = 3.f;     // how far ribbons of a clump meet at their tips; clumps per cell
+  float curl = 0.f, curl_m = 0.004f, curl_pitch_m = 0.02f;  // the style's own curl 0..1; helix at curl 1
+  float stray_m = 0.f;                 // how far stray tips go at frizz 1
+  float parallel = 0.f;                // ribbons keep this share of the distance between their roots all along
   bool behind_hairline = false;        // only where the chosen hair line has hair
+  std::vector<float> home, offset;     // [guides, points, 3] metres on the template, and from the anchors there
+  std::vector<std::int32_t> anchor;    // [guides, points, 3] head vertices
+  std::vector<float> weight;           // [guides, points, 3], rows sum to 1
+  std::vector<std::array<std::uint16_t, 4>> cells;  // three guides; 1: a parting runs through, ribbons follow the nearest alone
 };
 
 /// Where brows are: a band around a curve over |x| on the template, metres.
@@ -103,12 +111,6 @@ struct ForgeHead::Impl {
   Tensor mesh_bind;      // [B, 4] int32 head vertices; the meshes of free objects come last and have no rows
   Tensor mesh_weight;    // [B, 4] float32, rows sum to 1 or less: what is missing stays on the template
   Tensor mesh_triangles; // [T, 3] int32, counted from the mesh's first vertex
-
-  // guide arrays; point 0 is the root
-  Tensor guide_points;   // [G, P, 3] float32 metres on the template
-  Tensor guide_bind;     // [G, P, 3] int32 head vertices
-  Tensor guide_weight;   // [G, P, 3] float32, rows sum to 1
-  Tensor guide_next;     // [G, 2] int32: neighbours of the same group to blend with, counted from the group's first guide
 
   float eye_last_angle = 2.2f, iris_angle = 0.31f;
   int slider_index(const std::string& name) const;      // -1 when there is none
