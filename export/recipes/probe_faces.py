@@ -119,7 +119,7 @@ def packaged(names: Sequence[str]) -> list[Photo]:
 
 def given(paths: Sequence[Path]) -> list[Photo]:
     """Every face that Haar finds in photographs or folders of them; the middle square where it finds none."""
-    detector = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
+    detector = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
     files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p])]
     photos = []
     for file in files:

@@ -1,11 +1,11 @@
 """Trains a throw-away face parser on ForgeHead alone and shows it real faces: what do our images teach?
 
-    python -m forge_rt.export.recipes.probe_parser --out probe/ [--steps 1500] [--images my_photos/]
+    python -m forge_rt.export.recipes.probe_parser --out probe/ [--steps 1000] [--images my_photos/]
 
 Writes report.json, curve.png, train.jpg (what the network saw), one overlay per face and contact.jpg. `report.json` has the F1 of each
 class on held-out ForgeHead images and on two hand-labelled portraits, and how often eyes, nose and mouth of 100 tiny faces are found
 where they are (and, as a control, in 100 non-faces). Two runs compare only when both reached their --steps (a quiet
-machine with two cores makes 1500 in five minutes); with another --seed the real mean moves too, so that small differences mean nothing.
+machine with two cores makes 1000 in four minutes); with another --seed the real mean moves too, so that small differences mean nothing.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def run(
     report: dict[str, Any] = {
         "forgehead": head.hash, "seed": seed, "steps_asked": steps, "minutes": minutes, "images": count, "style": style, "clutter": clutter,
         "render_s": round(rendered_s, 1), "steps": len(losses), "parameters": sum(p.numel() for p in net.parameters()),
-        "loss": round(float(np.mean(losses[-50:])), 4),
+        "complete": len(losses) >= steps, "loss": round(float(np.mean(losses[-50:])), 4),
         "held_out": {"mean_f1": round(mean_f1(own), 4), "f1": {names[c]: round(v, 3) for c, v in own.items()}},
         "real": {}, "shares": {},
     }  # fmt: skip
@@ -332,7 +332,7 @@ def _training_sheet(
 def main() -> None:
     parser = argparse.ArgumentParser(description="Train a small parser on ForgeHead, show it real faces.")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500, help="of training")
+    parser.add_argument("--steps", type=int, default=1000, help="of training")
     parser.add_argument("--minutes", type=float, default=6, help="at most, of training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=3000, help="rendered images")
@@ -343,7 +343,11 @@ def main() -> None:
     report = run(a.out, a.steps, a.minutes, a.seed, a.count, a.style, a.clutter, a.images)
     print(
         json.dumps(
-            {k: report[k] for k in ("steps", "loss", "held_out", "real", "tiny", "tiny_control") if k in report},
+            {
+                k: report[k]
+                for k in ("steps", "complete", "loss", "held_out", "real", "tiny", "tiny_control")
+                if k in report
+            },
             indent=1,
         )
     )

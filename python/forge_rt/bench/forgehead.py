@@ -43,7 +43,7 @@ def haar_found(batch: FaceBatch) -> list[bool]:
     """Does the cascade find each face of a batch?"""
     import cv2
 
-    detector = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / f"{HAAR['cascade']}.xml"))
+    detector = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / f"{HAAR['cascade']}.xml"))
     found = []
     for rgb, landmarks in zip(np.asarray(batch.rgb), np.asarray(batch.landmarks), strict=True):
         side = rgb.shape[0]
