@@ -24,6 +24,8 @@ set(FORGE_SOURCES
   cpp/models/forge_head/parts.cpp
   cpp/models/forge_head/pixels.cpp
   cpp/models/forge_head/prior.cpp
+  cpp/models/forge_head/prior_look.cpp
+  cpp/models/forge_head/prior_scene.cpp
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
