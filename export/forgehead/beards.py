@@ -70,7 +70,7 @@ def beard(head: Head, body: Body, row: dict[str, Any]) -> tuple[Array, np.ndarra
     value = regions(roots)
     in_moustache = smoothstep(-0.01, 0.02, value["moustache"]) * (roots[:, 1] > p["mouth.y"])
     at_chin = smoothstep(0.35, 0.1, np.abs(roots[:, 0])) * (roots[:, 1] < p["mouth.y"]) * smoothstep(0.3, 0.5, roots[:, 2])
-    length = row["length"] * (1 + (row.get("chin", 1.0) - 1) * at_chin)
+    length = row.get("length", 0.1) * (1 + (row.get("chin", 1.0) - 1) * at_chin)
     length = length * (1 - in_moustache) + row.get("moustache", 0.12) * in_moustache
     length = length * (0.35 + 0.65 * smoothstep(0.0, row.get("soft", 0.07), edge))
 

@@ -31,7 +31,7 @@ def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
     x, y, half = x / METRES, (y - ORIGIN_SHIFT[1]) / METRES, half / METRES
     sculpture = Sculpture(base_parameters())
     rng = np.random.default_rng(row.get("seed", 7))
-    share, across = np.meshgrid(np.linspace(0.0, 0.97, COLUMNS), np.linspace(-0.95, 0.75, ROWS), indexing="ij")
+    share, across = np.meshgrid(np.linspace(0.06, 0.97, COLUMNS), np.linspace(-0.8, 0.8, ROWS), indexing="ij")
     share, across = share.ravel(), across.ravel()
     along = x[0] + (x[-1] - x[0]) * share
     place = np.stack([along, np.interp(along, x, y) + across * np.interp(along, x, half)], 1)
@@ -42,7 +42,8 @@ def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
     heading = np.stack([np.ones_like(up), up + slope / 0.04], 1)
     heading += rng.normal(size=heading.shape) * row.get("mess", 0.12)
     length = row.get("length", 0.085) * np.interp(share, [0, 0.2, 0.7, 1], [0.75, 1.0, 1.0, 0.7]) * (1 - 0.25 * (across > 0.6))
-    path, q = [], place
+    middle = unit(heading) * (0.45 * length)[:, None]  # hairs cover the band around their middle, not from their roots on
+    path, q = [], place - middle
     for k in range(POINTS):
         surface = on_front(sculpture, q)
         path.append(surface + HAIR_HEIGHT[k] * row.get("height", 1.0) * sculpture.normal(surface))
@@ -75,7 +76,7 @@ def lash(head: Head, row: dict[str, Any]) -> tuple[Array, np.ndarray, np.ndarray
     lift = np.array([0.0, way, 0.0]) * row.get("curl", 0.6)
     t = np.linspace(0, 1, POINTS)[None, :, None]
     guides = root[:, None] + length[:, None, None] * (forward[:, None] * t + lift * t**2)
-    guides += 0.004 * waviness(guides.reshape(-1, 3), 3, 40.0).reshape(guides.shape) * t
+    guides += 0.004 * waviness(root, 3, 40.0)[:, None] * t
     anchors = np.repeat(np.stack([margin[column], margin[column], orbit[column]], 1)[:, None], POINTS, 1)
     follow = LASH_FOLLOW * t[..., 0] * np.ones((len(column), 1))
     weights = np.stack([np.ones_like(follow), follow, -follow], -1)

@@ -139,7 +139,7 @@ def flow_fields(points: Array, side: Array, style: dict[str, Any]) -> dict[str, 
         "up": -one * DOWN,
         "left": one * np.array([1.0, 0, 0]),
         "right": one * np.array([-1.0, 0, 0]),
-        "apart": side[:, None] * one * np.array([1.0, 0, 0]),
+        "apart": (side * smoothstep(-0.55, -0.15, points[:, 2]))[:, None] * np.array([1.0, 0, 0]),  # partings end at the crown
         "inward": -np.clip(x, -1, 1) * np.array([1.0, 0, 0]),
         "tie": unit(tie - points),
     }
@@ -195,7 +195,7 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
     def tangential(v: Array, n: Array, share: Array) -> Array:
         return v - n * ((v * n).sum(1) * share)[:, None]
 
-    p = roots - 0.008 * normals
+    p = roots - 0.003 * normals
     n = normals
     flow = unit(tangential(flow_at(roots), normals, np.ones(count)))
     heading = unit(normals * lift[:, None] + flow * (1 - lift)[:, None] + mess)
@@ -211,18 +211,18 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
         want = want * (0.25 + 0.75 * close)[:, None] + DOWN * (gravity * np.minimum(0.35 + run, 1.6))[:, None]
         want = want + 0.4 * mess + smooth_mess * waviness(p, style.get("seed", 1), 6.0)
         if veil >= 0.0:  # off the face
-            in_face = smoothstep(0.62, 0.35, np.abs(p[:, 0])) * smoothstep(0.28, 0.02, p[:, 1]) * smoothstep(0.3, 0.6, p[:, 2])
+            in_face = smoothstep(0.66, 0.42, np.abs(p[:, 0])) * smoothstep(style.get("veil_from", 0.62), 0.1, p[:, 1]) * smoothstep(0.25, 0.55, p[:, 2])
             away = np.where(np.abs(p[:, 0]) > 0.05, np.sign(p[:, 0]), side)
-            want[:, 0] += (1 - veil) * 1.6 * in_face * away
+            want[:, 0] += (1 - veil) * 2.6 * in_face * away
         if "tie" in style:
             arrived |= np.linalg.norm(p - tie, axis=1) < style.get("tie_radius", 0.16)
             tail = unit(np.array(style.get("tail", [0.0, -0.5, -1.0]), float) + DOWN * np.minimum(2.0 * run, 4.0)[:, None] + 2.0 * mess)
             want = np.where(arrived[:, None], 1.5 * tail, want)
         heading = unit(stiff * heading + (1 - stiff) * want)
-        p = p + heading * step[:, None]
+        p = p + heading * np.where(arrived, style.get("tail_share", 1.0), 1.0)[:, None] * step[:, None]
         value, n = body.slope(p)
         rise = height * (1 - np.exp(-run / np.maximum(0.45 * height + 0.03, 0.05)))
-        rise = np.maximum(rise * (1 - 0.5 * smoothstep(0.6, 1.6, run)), 0.02)
+        rise = np.maximum(rise * (1 - 0.5 * smoothstep(0.6, 1.6, run)), 0.035 * np.minimum(run / 0.05, 1.0))
         if "tie" in style:
             rise = np.where(arrived, 0.03, rise)
         short = np.maximum(rise - value, 0.0)
@@ -234,16 +234,16 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
     guides = np.stack(path, 1)
     for _ in range(2):  # the collisions leave kinks
         guides[:, 1:-1] += 0.5 * (0.5 * (guides[:, 2:] + guides[:, :-2]) - guides[:, 1:-1])
-    return resample(guides, style.get("points", 11))
+    return resample(guides, style.get("points", 11), style.get("bias", 1.0 + 0.15 * min(float(length.mean()), 3.0)))
 
 
-def resample(paths: Array, points: int) -> Array:
-    """[G, S, 3] -> [G, points, 3] at even arc length."""
+def resample(paths: Array, points: int, bias: float = 1.0) -> Array:
+    """[G, S, 3] -> [G, points, 3] at even arc length; bias > 1: denser at the root, where the scalp is curved."""
     gap = np.linalg.norm(np.diff(paths, axis=1), axis=2)
     travelled = np.concatenate([np.zeros((len(paths), 1)), np.cumsum(gap, 1)], 1)
     result = np.empty((len(paths), points, 3))
     for g in range(len(paths)):
-        at = np.linspace(0, travelled[g, -1], points)
+        at = np.linspace(0, 1, points) ** bias * travelled[g, -1]
         for k in range(3):
             result[g, :, k] = np.interp(at, travelled[g], paths[g, :, k])
     return result
@@ -252,12 +252,17 @@ def resample(paths: Array, points: int) -> Array:
 def parted(guides: Array, cells: np.ndarray) -> np.ndarray:
     """[C] cells whose guides part: their ribbons must not bridge the gap."""
     corner = guides[cells]  # [C, 3, P, 3]
-    middle = corner.shape[2] // 2
-    root = sum(np.linalg.norm(corner[:, k, 0] - corner[:, k - 1, 0], axis=1) for k in range(3))
-    apart = sum(np.linalg.norm(corner[:, k, middle] - corner[:, k - 1, middle], axis=1) for k in range(3))
-    heading = unit(corner[:, :, middle] - corner[:, :, 0])
-    least = np.minimum.reduce([(heading[:, k] * heading[:, k - 1]).sum(1) for k in range(3)])
-    return (least < 0.2) & (apart > 1.5 * root)
+    split = np.zeros(len(cells), bool)
+    for k in range(3):
+        apart = np.linalg.norm(corner[:, k] - corner[:, k - 1], axis=2)  # [C, P]
+        split |= (apart[:, 1:] > np.maximum(2.2 * apart[:, :1], 0.32)).any(1)
+    return split
+
+
+def crowded(cells: np.ndarray, roots: Array, crowd: dict[str, float] | float) -> np.ndarray:
+    """Ids of cells, several times where a style wants more ribbons: roots near a parting lie under no other hair."""
+    times = np.maximum(np.round(zoned(crowd, zones(roots[cells].mean(1)))).astype(int), 1)
+    return np.repeat(np.arange(len(cells)), times)
 
 
 def bun(style: dict[str, Any]) -> Array:

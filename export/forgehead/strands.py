@@ -9,7 +9,7 @@ import numpy as np
 from .beards import beard
 from .binding import bind
 from .brows import brow, lash
-from .hair_styles import Scalp, bun, grow, parted
+from .hair_styles import Scalp, bun, crowded, grow, parted
 from .hairline import hair_distance
 from .head import Head
 from .parameters import Array, load_table
@@ -17,7 +17,7 @@ from .skinning import jaw_share
 from .write import Described, to_head_frame
 
 RIBBON_KEYS = ("locks", "segments", "width_m", "tip_width", "ragged", "depth_m", "clump", "clumps", "curl", "curl_m", "curl_pitch_m",
-               "stray_m", "parallel")  # fmt: skip
+               "stray_m", "start", "parallel")  # fmt: skip
 SCALP_REACH = -0.05  # hair hangs on the scalp, not on the face it covers
 
 
@@ -90,7 +90,9 @@ def build_strands(head: Head) -> Described:
             out.add(style["name"], "hair", guides, cells, None, style | {"behind_hairline": False}, "none", still)
             continue
         guides = grow(scalp, style)
-        out.add(style["name"], "hair", guides, scalp.cells, parted(guides, scalp.cells), style, style.get("mirror", "none"), still)
+        split = parted(guides, scalp.cells)
+        often = crowded(scalp.cells, scalp.roots, style["crowd"])
+        out.add(style["name"], "hair", guides, scalp.cells[often], split[often], style, style.get("mirror", "none"), still)
         if "flip" in style:
             out.repeat_mirrored(style["flip"])
     for row in table["brows"]:

@@ -225,6 +225,7 @@ void load_strands(const Json& json, const Bundle& bundle, std::map<std::string, 
     group.curl_m = g.value("curl_m", group.curl_m);
     group.curl_pitch_m = g.value("curl_pitch_m", group.curl_pitch_m);
     group.stray_m = g.value("stray_m", group.stray_m);
+    group.start = g.value("start", group.start);
     group.parallel = g.value("parallel", group.parallel);
     group.behind_hairline = g.value("behind_hairline", group.behind_hairline);
     check(group.points >= 2 && group.points <= kMaxGuidePoints, ErrorCode::unsupported, folder, ": guides of '", group.name, "' have ",

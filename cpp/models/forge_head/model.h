@@ -51,6 +51,7 @@ struct StrandGroup {
   float clump = 0.f, clumps = 3.f;     // how far ribbons of a clump meet at their tips; clumps per cell
   float curl = 0.f, curl_m = 0.004f, curl_pitch_m = 0.02f;  // the style's own curl 0..1; helix at curl 1
   float stray_m = 0.f;                 // how far stray tips go at frizz 1
+  float start = 0.f;                   // ribbons begin anywhere up to this share of their guides: thick hair has no visible roots
   float parallel = 0.f;                // ribbons keep this share of the distance between their roots all along
   bool behind_hairline = false;        // only where the chosen hair line has hair
   std::vector<float> home, offset;     // [guides, points, 3] metres on the template, and from the anchors there

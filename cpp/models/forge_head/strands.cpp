@@ -67,7 +67,7 @@ void pose_guides(const StrandGroup& group, const FaceParameters& face, const flo
     Vec3 offset = vec3(&group.offset[3 * row]);
     if (!hair) {
       out.outer[row] = moved + offset;
-      out.inner[row] = moved + offset * 0.6f;
+      out.inner[row] = moved + offset * (group.material == Material::lash ? 1.f : 0.6f);
       continue;
     }
     const Vec3 home = vec3(&group.home[3 * row]);
@@ -153,7 +153,7 @@ void append_strands(const ForgeHead::Impl& model, int index, const FaceParameter
     const float dense = root[0] * guides.density[cell[0]] + root[1] * guides.density[cell[1]] + root[2] * guides.density[cell[2]];
     const float shade = static_cast<float>(bits.x[2] & 0xFFFFu) / 65536.f;
     float layer = static_cast<float>(bits.x[2] >> 16) / 65536.f;
-    if (dense < 0.5f + 0.10f * (shade - 0.4f)) continue;
+    if (dense < 0.5f + 0.25f * (shade - 0.4f)) continue;  // a soft border
     const PhiloxBlock more = philox_block(key, 1);
     const auto small = [&more](int word, int half) { return static_cast<float>((more.x[word] >> (16 * half)) & 0xFFFFu) / 65536.f; };
 
@@ -207,14 +207,17 @@ void append_strands(const ForgeHead::Impl& model, int index, const FaceParameter
     const float width = 0.5f * group.width_m * (flyaway ? 0.3f : hair ? mix(1.25f, 0.55f, layer * shade) : mix(1.15f, 0.8f, shade));
     const std::uint8_t label = label_of(group.material, place.x > 0.f);
 
-    const float rate = reach * static_cast<float>(points - 1) / static_cast<float>(segments);
-    const float stride = length(path[points - 1] - path[0]) / static_cast<float>(segments);  // at least: a curl needs three segments a turn
-    const float turn_per_m = kTurn / std::max({group.curl_pitch_m, 3.f * stride, 1e-4f});
+    const float begin = group.start * small(1, 0) * static_cast<float>(points - 1);
+    const float rate = reach * (1.f - group.start) * static_cast<float>(points - 1) / static_cast<float>(segments);
+    float stride = 0.f;
+    for (int p = 1; p < points; ++p) stride += length(path[p] - path[p - 1]);
+    stride *= reach * (1.f - group.start) / static_cast<float>(segments);  // at least: a curl needs seven segments a turn
+    const float turn_per_m = kTurn / std::max({group.curl_pitch_m, 7.f * stride, 1e-4f});
     float travelled = 0.f;
     Vec3 previous = path[0];
     for (int i = 0; i <= segments; ++i) {
       const float along = static_cast<float>(i) / static_cast<float>(segments);
-      const float at = rate * static_cast<float>(i);
+      const float at = begin + rate * static_cast<float>(i);
       Vec3 tangent;
       Vec3 here = along_path(path, points, at, tangent);
       tangent = normalized(tangent);
@@ -223,7 +226,7 @@ void append_strands(const ForgeHead::Impl& model, int index, const FaceParameter
       const Vec3 across = cross(tangent, outwards);
       const float loose = press.empty() ? 1.f : guides.loose[cell[0] * points + std::min(static_cast<int>(at + 0.5f), points - 1)];
       if (curl > 0.f) {
-        travelled += length(here - previous);
+        travelled += i > 0 ? length(here - previous) : 0.f;
         previous = here;
         const float swing = curl * loose * std::min(4.f * along, 1.f);
         const float angle = phase + turn_per_m * travelled;
