@@ -6,7 +6,8 @@
 
 namespace forge_rt {
 
-shade::Look look_of(const ForgeHead::Impl& model, const FaceParameters& face);
+/// `landmarks` [68, 3]: of the posed head.
+shade::Look look_of(const ForgeHead::Impl& model, const FaceParameters& face, const float* landmarks);
 shade::Light light_of(const FaceLight& light);
 shade::Background background_of(const FaceAppearance& look);
 /// Unit vector from angles: yaw towards +x, pitch towards +y, (0, 0) = +z.

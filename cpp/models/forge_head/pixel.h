@@ -58,29 +58,73 @@ FORGE_HD std::uint8_t class_at(const SceneArgs& s, std::int32_t t, const float w
   return label;
 }
 
-/// Share of the light of `map` that reaches p; `reach` texels of blur, `slack` metres of bias.
-FORGE_HD float open_share(const DepthMap& map, Vec3 p, Vec3 normal, float reach, float slack) {
-  const Vec3 q = p + normal * (0.6f * slack) - map.centre;
+/// How much light of a map reaches a point, and how thick what is in its way, metres.
+struct Openness {
+  float share, thickness_m;
+};
+
+/// 16 texels under a cubic B-spline: as smooth as shadows get, and as wide as the map is coarse. Texels are compared with the plane of the
+/// surface rather than with the point, so that surfaces do not shade themselves. `slack`: metres.
+FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float slack) {
+  const Vec3 q = p + normal * (0.5f * slack) - map.centre;
   const auto size = static_cast<float>(map.size);
+  const float texel = 2.f * map.radius_m / size;
   const float x = (dot(q, map.right) / map.radius_m * 0.5f + 0.5f) * size - 0.5f,
               y = (0.5f - dot(q, map.up) / map.radius_m * 0.5f) * size - 0.5f;
-  const float z = map.radius_m * 2.f - dot(q, map.towards) - slack;
-  const auto open = [&](int cx, int cy) {
-    if (cx < 0 || cy < 0 || cx >= map.size || cy >= map.size) return 1.f;
-    const float d = map.depth[cy * map.size + cx];
-    return d <= 0.f || z <= d ? 1.f : 0.f;
+  const float fx = floorf(x), fy = floorf(y);
+  const int column = static_cast<int>(fx) - 1, row = static_cast<int>(fy) - 1;
+  if (column < 0 || row < 0 || column + 4 > map.size || row + 4 > map.size) return {1.f, 0.f};
+  const auto spline = [](float t, float w[4]) {
+    const float r = 1.f - t;
+    w[0] = r * r * r / 6.f;
+    w[1] = (4.f + t * t * (3.f * t - 6.f)) / 6.f;
+    w[2] = (4.f + r * r * (3.f * r - 6.f)) / 6.f;
+    w[3] = t * t * t / 6.f;
   };
-  const auto bilinear = [&](float px, float py) {
-    const int ix = static_cast<int>(floorf(px)), iy = static_cast<int>(floorf(py));
-    const float fx = px - static_cast<float>(ix), fy = py - static_cast<float>(iy);
-    return mix(mix(open(ix, iy), open(ix + 1, iy), fx), mix(open(ix, iy + 1), open(ix + 1, iy + 1), fx), fy);
-  };
-  float sum = 0.f;
-  for (int dy = -1; dy <= 1; ++dy)
-    for (int dx = -1; dx <= 1; ++dx)
-      sum += bilinear(x + reach * static_cast<float>(dx), y + reach * static_cast<float>(dy)) *
-             (static_cast<float>(2 - (dx != 0)) * static_cast<float>(2 - (dy != 0)));
-  return sum / 16.f;
+  float wx[4], wy[4];
+  spline(x - fx, wx);
+  spline(y - fy, wy);
+  const float steep = texel / larger(dot(normal, map.towards), 0.3f);
+  const float dx = dot(normal, map.right) * steep, dy = -dot(normal, map.up) * steep;
+  const float z = map.radius_m * 2.f - dot(q, map.towards) - slack - dx * (1.f + x - fx) - dy * (1.f + y - fy);
+  const float ramp = 1.f / (0.0006f + 0.4f * texel);
+  float open = 0.f, thickness = 0.f;
+  for (int j = 0; j < 4; ++j)
+    for (int i = 0; i < 4; ++i) {
+      const float d = map.depth[(row + j) * map.size + column + i], w = wx[i] * wy[j];
+      const float over = d > 0.f ? z + static_cast<float>(i) * dx + static_cast<float>(j) * dy - d : 0.f;  // metres behind what casts
+      open += w * saturate(1.f - over * ramp);
+      thickness += w * larger(over, 0.f);
+    }
+  return {open, thickness + 0.5f * slack};
+}
+
+/// Lips with a soft border: share of lip texels around (u, v) of the class map.
+FORGE_HD float lip_share(const SceneArgs& s, float u, float v) {
+  const float x = u * static_cast<float>(s.semantic_width) - 0.5f, y = (1.f - v) * static_cast<float>(s.semantic_height) - 0.5f;
+  const float fx = floorf(x), fy = floorf(y), tx = x - fx, ty = y - fy;
+  const int column = static_cast<int>(fx), row = static_cast<int>(fy);
+  const float wx[4] = {1.f - tx, 1.f, 1.f, tx}, wy[4] = {1.f - ty, 1.f, 1.f, ty};  // a box of three texels, interpolated
+  float lip = 0.f;
+  for (int j = 0; j < 4; ++j)
+    for (int i = 0; i < 4; ++i) {
+      const int r = raster::imin(raster::imax(row - 1 + j, 0), s.semantic_height - 1), c = raster::imin(raster::imax(column - 1 + i, 0), s.semantic_width - 1);
+      const std::uint8_t label = s.semantic_uv[static_cast<std::int64_t>(r) * s.semantic_width + c];
+      lip += label == kUpperLip || label == kLowerLip || label == kMouth ? wx[i] * wy[j] : 0.f;
+    }
+  return lip / 9.f;
+}
+
+/// Brows with a soft border.
+FORGE_HD float brow_share(const SceneArgs& s, float x, float y) {
+  const float side = fabsf(x);
+  if (side < s.brow_x[0] - 0.004f || side > s.brow_x[4] + 0.004f) return 0.f;
+  int k = 0;
+  while (k < 3 && side >= s.brow_x[k + 1]) ++k;
+  const float t = saturate((side - s.brow_x[k]) / (s.brow_x[k + 1] - s.brow_x[k]));
+  const float off = fabsf(y - mix(s.brow_y[k], s.brow_y[k + 1], t)), half = mix(s.brow_half[k], s.brow_half[k + 1], t);
+  const float beyond = larger(larger(s.brow_x[0] - side, side - s.brow_x[4]), 0.f);
+  return saturate(1.3f - off / (half + 0.0005f)) * saturate(1.f - beyond * 250.f);
 }
 
 FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const float w[3], std::uint8_t label) {
@@ -91,18 +135,26 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
   f.normal = normalized(blend(s.normal, id, w));
   f.rest = blend(s.rest, id, w);
   for (int k = 0; k < 4; ++k) f.aux[k] = blend_aux(s, id, w, k);
-  f.aux[2] = fmaxf(f.aux[2], 0.05f);
+  f.aux[2] = larger(f.aux[2], 0.05f);
   const Vec3 view = s.eye - f.position;
   const float distance = length(view);
   f.to_eye = view * (1.f / distance);
   f.pixel_m = distance * s.pixel_angle;
   f.label = label;
+  f.lip = f.brow = 0.f;
   if (part.strand != 0) f.rest = normalized(f.rest);
   if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // sheets are seen from both sides; on closed parts only the rim turns away
     f.normal = part.strand != 0 || part.material >= static_cast<std::uint8_t>(Material::cloth) ? -f.normal
                                                                                               : normalized(f.normal - f.to_eye * facing);
-  f.shadow = open_share(s.key_map, f.position, f.normal, s.shadow_blur_texels, 0.0022f);
-  f.sky = 0.25f + 0.75f * open_share(s.sky_map, f.position, f.normal, 2.5f, 0.008f);
+  const Openness key = open_share(s.key_map, f.position, f.normal, s.key_slack), sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
+  f.shadow = key.share;
+  f.thickness_m = key.thickness_m;
+  f.sky = 0.2f + 0.8f * sky.share;
+  if (part.material == static_cast<std::uint8_t>(Material::skin) && f.rest.z > 0.f) {
+    const float y = 10.f * f.rest.y - s.look.height[3];
+    if (fabsf(y) < 0.16f && fabsf(f.rest.x) < 0.034f) f.lip = lip_share(s, f.aux[0], f.aux[1]);
+    if (f.rest.y > s.brow_y[0] - 0.02f && f.rest.y < s.brow_y[0] + 0.025f) f.brow = brow_share(s, f.rest.x, f.rest.y);
+  }
   return f;
 }
 

@@ -1,5 +1,6 @@
 // ForgeHead's renderer: pose → assemble → depth from the light → coverage at several samples a pixel → pixels → capture.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "assembly.h"
@@ -25,7 +26,9 @@ namespace {
 
 constexpr float kNear = 0.02f;            // metres
 constexpr float kLandmarkSlack = 0.006f;  // metres: a landmark may lie this far behind the depth map and still count as visible
-constexpr int kShadowSize = 512, kSkySize = 160;
+// Shadow maps are filtered over four texels: coarse maps make soft shadows.
+constexpr int kFinestShadow = 512, kSkySize = 104;
+constexpr float kSoftestShadow = 0.22f;   // of the finest map's size
 constexpr float kShadowRadius = 0.26f;    // metres around kShadowCentre that cast shadows
 const Vec3 kShadowCentre{0.f, -0.03f, -0.02f};
 const Vec3 kSky = {0.f, 0.55f, 0.835f};   // most of what the sky lights is seen from above and in front
@@ -82,6 +85,10 @@ DepthMap depth_map(const Assembly& a, std::int64_t triangles, Vec3 towards, int 
   keep = rasterize(device.is_cpu() ? clip : clip.to(device, stream), mesh, options, stream).depth;
   map.depth = keep.data<float>();
   return map;
+}
+
+int shadow_map_size(float softness) {
+  return static_cast<int>(std::lround(kFinestShadow * std::pow(kSoftestShadow, std::clamp(softness, 0.f, 1.f))));
 }
 
 void set_labels(const LabelHabit& habit, SceneArgs& scene) {
@@ -188,15 +195,16 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     scene.height = static_cast<int>(height);
     scene.width = static_cast<int>(width);
     scene.factor = factor;
-    scene.look = look_of(*impl_, face);
+    scene.look = look_of(*impl_, face, posed.landmarks.data<float>() + b * 68 * 3);
     scene.light = light_of(face.light);
     scene.background = background_of(face.appearance);
     scene.classes = classes;
     set_labels(face.habit, scene);
     Tensor key_depth, sky_depth;
-    scene.key_map = depth_map(a, a.opaque, scene.light.key, kShadowSize, device, stream, key_depth);
+    const int shadow_size = shadow_map_size(face.light.key_softness);
+    scene.key_map = depth_map(a, a.opaque, scene.light.key, shadow_size, device, stream, key_depth);
     scene.sky_map = depth_map(a, a.opaque, normalized(kSky), kSkySize, device, stream, sky_depth);
-    scene.shadow_blur_texels = 0.7f + 3.5f * std::clamp(face.light.key_softness, 0.f, 1.f);
+    scene.key_slack = 0.001f + 1.2f * kShadowRadius / static_cast<float>(shadow_size);
 
     RasterizeOptions coverage;
     coverage.size = {options.size.height * factor, options.size.width * factor};

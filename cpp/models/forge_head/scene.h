@@ -41,7 +41,7 @@ struct SceneArgs {
   shade::Light light;
   shade::Background background;
   DepthMap key_map, sky_map;
-  float shadow_blur_texels;
+  float key_slack;                 // metres: nothing casts shadows on what is this close behind it
   bool wisps, lens_is_clear;       // LabelHabit
   std::uint8_t label_map[32];      // internal class -> class of the output
   int classes;

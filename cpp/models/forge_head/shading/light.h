@@ -20,35 +20,60 @@ FORGE_HD Vec3 irradiance(const Light& light, Vec3 n) {
   const Vec3* e = light.environment;
   const Vec3 sum = e[0] + e[1] * n.y + e[2] * n.z + e[3] * n.x + e[4] * (n.x * n.y) + e[5] * (n.y * n.z) +
                    e[6] * (3.f * n.z * n.z - 1.f) + e[7] * (n.x * n.z) + e[8] * (n.x * n.x - n.y * n.y);
-  return {fmaxf(sum.x, 0.f), fmaxf(sum.y, 0.f), fmaxf(sum.z, 0.f)};
+  return {larger(sum.x, 0.f), larger(sum.y, 0.f), larger(sum.z, 0.f)};
 }
 
-/// Highlight of one light: normalised Blinn-Phong with Schlick's Fresnel term.
-FORGE_HD Vec3 highlight(const Surface& s, Vec3 to_eye, Vec3 towards, Vec3 color) {
+/// o^bend for exponents near 1.
+FORGE_HD Vec3 bent(float o, Vec3 bend) {
+  const float bow = o * (1.f - o);
+  return {o - (bend.x - 1.f) * bow, o - (bend.y - 1.f) * bow, o - (bend.z - 1.f) * bow};
+}
+
+/// One lobe of a highlight: GGX (Walter et al. 2007) with Kelemen's visibility and Schlick's Fresnel term. `sharpness`: the Blinn exponent of
+/// the same width; `spread`: added by the size of the light.
+FORGE_HD float lobe(Vec3 normal, Vec3 to_eye, Vec3 towards, float sharpness, float spread) {
   const Vec3 half = normalized(towards + to_eye);
-  const float facing = fmaxf(dot(s.normal, towards), 0.f);
-  const float lobe = powf(fmaxf(dot(s.normal, half), 0.f), s.sharpness);
-  const float fresnel = 0.035f + 0.965f * pow5(1.f - fmaxf(dot(to_eye, half), 0.f));
-  return color * (s.gloss * fresnel * (s.sharpness + 2.f) / 8.f * lobe * facing);
+  const float nh = larger(dot(normal, half), 0.f), lh = larger(dot(towards, half), 0.f);
+  const float a2 = smaller(2.f / (sharpness + 2.f) + spread, 0.9f);
+  const float d = nh * nh * (a2 - 1.f) + 1.f;
+  const float fresnel = 0.032f + 0.968f * pow5(1.f - lh);
+  return fresnel * a2 / (4.f * d * d * larger(lh * lh, 0.15f)) * saturate(1.2f * dot(normal, towards));
+}
+FORGE_HD Vec3 highlight(const Surface& s, Vec3 to_eye, Vec3 towards, Vec3 color) {
+  return color * (s.gloss * lobe(s.normal, to_eye, towards, s.sharpness, 0.f));
+}
+
+FORGE_HD float wrapped(float facing, float wrap) { return larger((facing + wrap) / (1.f + wrap), 0.f); }
+
+/// Light that a surface scatters back: key, rim and environment.
+FORGE_HD Vec3 diffuse(const Surface& s, const Fragment& f, const Light& light, float openness) {
+  // Where the channels wrap differently, light spreads under the surface: shadows end in red and bumps show less in it.
+  const float bleed = saturate(5.f * (s.wrap.x - s.wrap.z));
+  const float size = 0.12f * light.softness;
+  const auto lit_by = [&](Vec3 towards) {
+    const float facing = dot(s.normal, towards), smooth = dot(f.normal, towards);
+    return Vec3{wrapped(mix(facing, smooth, 0.6f * bleed), s.wrap.x + size), wrapped(mix(facing, smooth, 0.2f * bleed), s.wrap.y + size),
+                wrapped(facing, s.wrap.z + size)};
+  };
+  const float warm = 0.5f * bleed * (sqrtf(f.shadow) - f.shadow), cold = 0.3f * bleed * f.shadow * (1.f - f.shadow);
+  const Vec3 key = light.key_color * Vec3{f.shadow + warm, f.shadow, f.shadow - cold};
+  return s.albedo * (key * lit_by(light.key) + light.rim_color * lit_by(light.rim) * saturate(1.6f * s.occlusion - 0.1f) +
+                     irradiance(light, s.normal) * bent(openness, s.bend));
+}
+
+/// The environment mirrored at the surface.
+FORGE_HD Vec3 mirrored(const Surface& s, const Fragment& f, const Light& light, float openness) {
+  const float nv = larger(dot(s.normal, f.to_eye), 0.f);
+  const Vec3 towards = s.normal * (2.f * nv) - f.to_eye;
+  return irradiance(light, towards) * ((0.025f + 0.22f * pow5(1.f - nv)) * s.gloss * square(openness));
 }
 
 FORGE_HD Vec3 lit(const Surface& s, const Fragment& f, const Light& light) {
-  const auto wrapped = [&](Vec3 towards) {
-    const float facing = dot(s.normal, towards);
-    return Vec3{fmaxf((facing + s.wrap.x) / (1.f + s.wrap.x), 0.f), fmaxf((facing + s.wrap.y) / (1.f + s.wrap.y), 0.f),
-                fmaxf((facing + s.wrap.z) / (1.f + s.wrap.z), 0.f)};
-  };
-  const float open = log2f(fmaxf(s.occlusion * f.sky, 0.03f));
-  const Vec3 occluded{exp2f(s.bend.x * open), exp2f(s.bend.y * open), exp2f(s.bend.z * open)};
-  Vec3 color = s.albedo * (light.key_color * f.shadow * wrapped(light.key) + light.rim_color * wrapped(light.rim) +
-                           irradiance(light, s.normal) * occluded);
-  if (s.gloss > 0.f) {
-    color = color + highlight(s, f.to_eye, light.key, light.key_color * f.shadow) + highlight(s, f.to_eye, light.rim, light.rim_color);
-    // The environment mirrored at grazing angles.
-    const Vec3 mirrored = s.normal * (2.f * dot(s.normal, f.to_eye)) - f.to_eye;
-    const float grazing = pow5(1.f - fmaxf(dot(s.normal, f.to_eye), 0.f));
-    color = color + irradiance(light, mirrored) * ((0.02f + 0.20f * grazing) * s.gloss * s.occlusion * f.sky);
-  }
+  const float openness = s.occlusion * f.sky;
+  Vec3 color = diffuse(s, f, light, openness);
+  if (s.gloss > 0.f)
+    color = color + highlight(s, f.to_eye, light.key, light.key_color * f.shadow) + highlight(s, f.to_eye, light.rim, light.rim_color) +
+            mirrored(s, f, light, openness);
   return color;
 }
 

@@ -7,28 +7,41 @@
 
 namespace forge_rt {
 
-FORGE_HD float lattice(std::int32_t x, std::int32_t y, std::int32_t z, std::uint32_t seed) {
-  std::uint32_t h = seed ^ (static_cast<std::uint32_t>(x) * 0x8da6b343u) ^ (static_cast<std::uint32_t>(y) * 0xd8163841u) ^
-                    (static_cast<std::uint32_t>(z) * 0xcb1ab31fu);
-  h = (h ^ (h >> 16)) * 0x7feb352du;
-  h = (h ^ (h >> 15)) * 0x846ca68bu;
-  return static_cast<float>((h ^ (h >> 16)) >> 8) * 0x1p-24f;
+FORGE_HD std::uint32_t scramble(std::uint32_t h) {
+  h = (h ^ (h >> 15)) * 0x2c1b3c6du;
+  return h ^ (h >> 13);
 }
+FORGE_HD std::uint32_t cell_hash(std::int32_t x, std::int32_t y, std::int32_t z, std::uint32_t seed) {
+  return scramble((seed * 0x9e3779b1u) ^ (static_cast<std::uint32_t>(x) * 0x8da6b343u) ^ (static_cast<std::uint32_t>(y) * 0xd8163841u) ^
+                  (static_cast<std::uint32_t>(z) * 0xcb1ab31fu));
+}
+FORGE_HD float unit_float(std::uint32_t h) { return static_cast<float>(h >> 8) * 0x1p-24f; }
+FORGE_HD float lattice(std::int32_t x, std::int32_t y, std::int32_t z, std::uint32_t seed) { return unit_float(cell_hash(x, y, z, seed)); }
 
 FORGE_HD float fade(float t) { return t * t * (3.f - 2.f * t); }
 
-/// Smooth noise in [0, 1) with features of size 1.
-FORGE_HD float value_noise(Vec3 p, std::uint32_t seed) {
+/// Smooth noise in [0, 1) with features of size 1, and its gradient.
+FORGE_HD float value_noise(Vec3 p, std::uint32_t seed, Vec3& slope) {
   const float fx = floorf(p.x), fy = floorf(p.y), fz = floorf(p.z);
   const auto x = static_cast<std::int32_t>(fx), y = static_cast<std::int32_t>(fy), z = static_cast<std::int32_t>(fz);
-  const float u = fade(p.x - fx), v = fade(p.y - fy), w = fade(p.z - fz);
-  float plane[2];
-  for (int k = 0; k < 2; ++k) {
-    const float low = mix(lattice(x, y, z + k, seed), lattice(x + 1, y, z + k, seed), u);
-    const float high = mix(lattice(x, y + 1, z + k, seed), lattice(x + 1, y + 1, z + k, seed), u);
-    plane[k] = mix(low, high, v);
-  }
-  return mix(plane[0], plane[1], w);
+  const float px = p.x - fx, py = p.y - fy, pz = p.z - fz;
+  const float u = fade(px), v = fade(py), w = fade(pz);
+  const std::uint32_t hx[2] = {static_cast<std::uint32_t>(x) * 0x8da6b343u, static_cast<std::uint32_t>(x + 1) * 0x8da6b343u};
+  const std::uint32_t hy[2] = {static_cast<std::uint32_t>(y) * 0xd8163841u, static_cast<std::uint32_t>(y + 1) * 0xd8163841u};
+  const std::uint32_t base = seed * 0x9e3779b1u;
+  const std::uint32_t hz[2] = {base ^ (static_cast<std::uint32_t>(z) * 0xcb1ab31fu), base ^ (static_cast<std::uint32_t>(z + 1) * 0xcb1ab31fu)};
+  float n[8];
+  for (int k = 0; k < 8; ++k) n[k] = static_cast<float>(static_cast<std::int32_t>(scramble(hx[k & 1] ^ hy[(k >> 1) & 1] ^ hz[k >> 2]) >> 8)) * 0x1p-24f;
+  const float a = mix(n[0], n[1], u), b = mix(n[2], n[3], u), c = mix(n[4], n[5], u), d = mix(n[6], n[7], u);
+  const float low = mix(a, b, v), high = mix(c, d, v);
+  slope.x = 6.f * px * (1.f - px) * mix(mix(n[1] - n[0], n[3] - n[2], v), mix(n[5] - n[4], n[7] - n[6], v), w);
+  slope.y = 6.f * py * (1.f - py) * mix(b - a, d - c, w);
+  slope.z = 6.f * pz * (1.f - pz) * (high - low);
+  return mix(low, high, w);
+}
+FORGE_HD float value_noise(Vec3 p, std::uint32_t seed) {
+  Vec3 slope;
+  return value_noise(p, seed, slope);
 }
 
 /// The same in two dimensions, half the work.
@@ -38,6 +51,19 @@ FORGE_HD float value_noise(float px, float py, std::uint32_t seed) {
   const float u = fade(px - fx);
   return mix(mix(lattice(x, y, 0, seed), lattice(x + 1, y, 0, seed), u), mix(lattice(x, y + 1, 0, seed), lattice(x + 1, y + 1, 0, seed), u),
              fade(py - fy));
+}
+
+/// Round spots, at most one per cell of size 1: 1 in the middle of a spot, 0 outside. `share` of the cells have one.
+FORGE_HD float spots(Vec3 p, float share, float smallest, float largest, std::uint32_t seed) {
+  const float fx = floorf(p.x), fy = floorf(p.y), fz = floorf(p.z);
+  const std::uint32_t h = cell_hash(static_cast<std::int32_t>(fx), static_cast<std::int32_t>(fy), static_cast<std::int32_t>(fz), seed);
+  if (unit_float(h) >= share) return 0.f;
+  const std::uint32_t g = scramble(h * 0x85ebca6bu), k = scramble(g + 0x6b43a9b5u);
+  const float radius = mix(smallest, largest, square(static_cast<float>(k & 0xffu) / 255.f)), room = 1.f - 2.f * largest;
+  const Vec3 centre{largest + room * static_cast<float>(g & 0xffu) / 255.f, largest + room * static_cast<float>((g >> 8) & 0xffu) / 255.f,
+                    largest + room * static_cast<float>((g >> 16) & 0xffu) / 255.f};
+  const Vec3 d = Vec3{p.x - fx, p.y - fy, p.z - fz} - centre;
+  return saturate(1.5f - 1.5f * dot(d, d) / square(radius));
 }
 
 }  // namespace forge_rt

@@ -13,11 +13,11 @@ namespace forge_rt::shade {
 FORGE_HD Vec3 fragment_color(const Look& look, const Light& light, const Part& part, const Fragment& f) {
   switch (static_cast<Material>(part.material)) {
     case Material::skin:
-    case Material::ear: return lit(skin_surface(look, f), f, light);
-    case Material::mouth: return lit(mouth_surface(f), f, light);
-    case Material::tongue: return lit(tongue_surface(f), f, light);
-    case Material::tooth: return lit(tooth_surface(look, f), f, light);
-    case Material::eye: return lit(eye_surface(look, part, f), f, light);
+    case Material::ear: return lit_skin(look, f, light);
+    case Material::mouth: return lit(mouth_surface(look, f), f, light);
+    case Material::tongue: return lit(tongue_surface(look, f), f, light);
+    case Material::tooth: return lit(tooth_surface(look, part, f), f, light);
+    case Material::eye: return lit_eye(look, part, f, light);
     case Material::cloth: return lit(cloth_surface(look, part, f), f, light);
     case Material::hair:
     case Material::brow:
