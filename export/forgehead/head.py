@@ -9,12 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import parts
-from .accessories import Accessory, attachment, glasses, shoulders
+from .accessories import Accessory, attachment, glasses
 from .carry import Projector, mirrored
 from .grids import Index, outward
 from .hair import build_hair
 from .parameters import Array, Parameters, base_parameters, load_table
 from .sculpture import Sculpture
+from .shoulders import shoulders
 from .template import FLIP, Detail, build_skin
 
 CLOTH_REACH, HAIR_REACH, GLASSES_REACH = 0.30, 0.16, 0.22
@@ -106,7 +107,7 @@ class Head:
         self._add_pair("eye", eye, parts.eyeball_faces(plan), parts.eyeball_uv(plan), np.zeros(3))
         ear = parts.ear(base, sculpture, plan)
         self._add_pair("ear", ear, parts.ear_faces(plan), parts.ear_uv(plan), ear.mean(0) - [0.15, 0.0, 0.0])
-        rows, columns = np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, plan.teeth_columns), indexing="ij")
+        rows, columns = np.meshgrid(np.linspace(-1, 1, len(parts.TEETH_PROFILE)), np.linspace(-1, 1, plan.teeth_columns), indexing="ij")
         for name, lower in (("teeth_up", False), ("teeth_low", True)):
             vertices = parts.teeth(base, plan, contact, lower)
             faces = outward(vertices, parts.teeth_faces(plan, lower), vertices.mean(0) - [0, 0, 0.3])
