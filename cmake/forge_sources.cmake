@@ -19,6 +19,7 @@ set(FORGE_SOURCES
   cpp/models/camera_sampler.cpp
   cpp/models/forge_head/assembly.cpp
   cpp/models/forge_head/capture.cpp
+  cpp/models/forge_head/jpeg_loss.cpp
   cpp/models/forge_head/load.cpp
   cpp/models/forge_head/look.cpp
   cpp/models/forge_head/parts.cpp

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "assembly.h"
+#include "look.h"
 #include "shading/skin.h"
 #include "shading/vec3.h"
 
@@ -34,7 +35,7 @@ shade::Part part_of(const MeshPart& mesh, const FaceAppearance& look) {
     case Material::metal: p.color = {0.75f, 0.55f, 0.25f}, p.gloss = 6.f, p.roughness = 0.3f; break;
     default: p.color = color_of(look.occluder_color);
   }
-  if (mesh.finish == Finish::hand) p.color = shade::skin_tone(look.melanin) * 0.96f;
+  if (mesh.finish == Finish::hand) p.color = skin_tone(look.melanin, look.undertone) * 0.96f;
   if (mesh.color[0] >= 0.f) p.color = color_of(mesh.color);
   if (mesh.material != Material::cloth) p.color_2 = p.color;
   if (mesh.material == Material::cloth && mesh.color[0] >= 0.f) p.pattern &= 0xfcu;

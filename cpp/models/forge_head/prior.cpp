@@ -45,7 +45,7 @@ void draw_identity(Person& person, FaceParameters& face) {
   person.kind = static_cast<int>(random.below(static_cast<std::uint32_t>(kKinds.size())));
   const Kind& k = kKinds[person.kind];
   person.masculine = 0.5 + 0.5 * clamp((random.uniform() < 0.5 ? -0.55 : 0.55) + 0.28 * random.normal(), -1.0, 1.0);
-  person.age = random.uniform();
+  person.age = std::pow(random.uniform(), 1.25);
   person.child = random.uniform() < 0.06 ? random.uniform(0.25, 0.9) : 0.0;
   if (person.child > 0.0) person.age = 0.0;
   person.weight = clamp(0.38 * random.normal() + 0.15 * person.age, -0.85, 0.9);

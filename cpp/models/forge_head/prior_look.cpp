@@ -51,7 +51,7 @@ void draw_appearance(const Person& person, FaceParameters& face) {
   {
     Random random = person.stream("skin");
     look.melanin = static_cast<float>(clamp(k.melanin + k.melanin_spread * random.normal(), 0.0, 1.0));
-    look.undertone = static_cast<float>(clamp(k.undertone + 0.35 * random.normal(), -1.0, 1.0));
+    look.undertone = static_cast<float>(clamp(0.45 * k.undertone + 0.2 * random.normal(), -0.7, 0.7));
     const double fair = clamp(1.0 - 2.2 * look.melanin, 0.0, 1.0);
     look.redness = static_cast<float>(clamp(0.42 + 0.17 * random.normal() + 0.1 * fair, 0.05, 1.0));
     look.freckles = chance(random, 0.06 + 0.25 * fair, 0.15, 0.9);
@@ -97,7 +97,7 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     look.hair_color = hair;
     const float tips = chance(random, 0.25 * feminine, 0.2, 1.0);
     for (int c = 0; c < 3; ++c) look.hair_tip_color[c] = mix(hair[c], std::min(hair[c] * 2.6f + 0.03f, 0.6f), tips);
-    look.grey_hair = static_cast<float>(clamp((person.age - 0.45) * 2.6 * random.uniform(), 0.0, 1.0));
+    look.grey_hair = static_cast<float>(clamp((person.age - 0.5) * 2.4 * random.uniform(), 0.0, 0.95));
     look.hair_gloss = static_cast<float>(random.uniform(0.25, 0.8));
     look.brow_darkness = static_cast<float>(random.uniform(0.15, 0.8));
     face.hair.length = static_cast<float>(random.uniform(0.75, 1.15));

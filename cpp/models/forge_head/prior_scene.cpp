@@ -39,14 +39,14 @@ void set_environment(FaceLight& light, const Color& sky, const Color& ground, do
 void light_studio(Random& random, FaceLight& light) {
   light.key_yaw_deg = f32(clamp(36.0 * random.normal(), -80.0, 80.0));
   light.key_pitch_deg = f32(random.uniform(5.0, 55.0));
-  light.key_strength = f32(random.uniform(0.7, 1.7));
+  light.key_strength = f32(random.uniform(0.45, 1.15));
   light.key_softness = f32(random.uniform(0.3, 1.0));
   light.key_color = warmth(random.uniform(-0.06, 0.14));
-  light.rim_strength = random.uniform() < 0.4 ? f32(random.uniform(0.3, 1.6)) : 0.f;
+  light.rim_strength = random.uniform() < 0.4 ? f32(random.uniform(0.2, 1.2)) : 0.f;
   light.rim_yaw_deg = f32((light.key_yaw_deg > 0.f ? -1.0 : 1.0) * random.uniform(110.0, 165.0));
   light.rim_pitch_deg = f32(random.uniform(10.0, 50.0));
   light.rim_color = warmth(random.uniform(-0.1, 0.1));
-  light.ambient_strength = f32(random.uniform(0.5, 1.0));
+  light.ambient_strength = f32(random.uniform(0.4, 0.75));
   set_environment(light, warmth(random.uniform(-0.1, 0.1)), warmth(random.uniform(0.0, 0.15)), random.uniform(0.3, 1.0), random.uniform(-0.6, 0.6),
                   random.uniform(0.0, 1.0), random);
 }
@@ -55,15 +55,15 @@ void light_wild(Random& random, FaceLight& light, FaceCapture& capture) {
   light_studio(random, light);
   const double kind = random.uniform();
   if (kind < 0.22) {  // sun
-    light.key_strength = f32(random.uniform(1.8, 3.4));
+    light.key_strength = f32(random.uniform(1.3, 2.4));
     light.key_softness = f32(random.uniform(0.0, 0.2));
     light.key_pitch_deg = f32(random.uniform(10.0, 75.0));
     light.key_color = warmth(random.uniform(0.0, 0.25));
     light.ambient_strength = f32(random.uniform(0.25, 0.6));
   } else if (kind < 0.40) {  // light from behind
     light.key_yaw_deg = f32((random.uniform() < 0.5 ? -1.0 : 1.0) * random.uniform(100.0, 175.0));
-    light.key_strength = f32(random.uniform(1.0, 3.0));
-    light.ambient_strength = f32(random.uniform(0.4, 0.9));
+    light.key_strength = f32(random.uniform(1.0, 2.4));
+    light.ambient_strength = f32(random.uniform(0.3, 0.65));
     capture.exposure += f32(random.uniform(0.0, 0.6));
   } else if (kind < 0.58) {  // colours
     light.key_color = tint(random, 0.8);
@@ -84,7 +84,7 @@ void light_wild(Random& random, FaceLight& light, FaceCapture& capture) {
   } else if (kind < 0.93) {  // flash
     light.key_yaw_deg = f32(5.0 * random.normal());
     light.key_pitch_deg = f32(random.uniform(0.0, 12.0));
-    light.key_strength = f32(random.uniform(1.6, 2.6));
+    light.key_strength = f32(random.uniform(1.0, 1.9));
     light.key_softness = 0.15f;
     light.ambient_strength = f32(random.uniform(0.15, 0.5));
   }
@@ -172,7 +172,7 @@ void draw_scene(const Person& person, FaceParameters& face) {
       c.contrast = f32(clamp(1.0 + 0.05 * random.normal(), 0.85, 1.15));
       c.saturation = f32(clamp(1.0 + 0.06 * random.normal(), 0.8, 1.2));
       c.white_balance = tint(random, 0.03);
-      c.blur_px = f32(random.uniform(0.0, 0.5));
+      c.blur_px = random.uniform() < 0.4 ? f32(random.uniform(0.3, 0.6)) : 0.f;
       c.noise_read = f32(random.uniform(0.0, 0.006));
     }
   }
