@@ -30,8 +30,8 @@ def regions(q: Array) -> dict[str, Array]:
     jaw = np.minimum.reduce([
         np.interp(azimuth, CHEEK_AZIMUTH, CHEEK_LINE) - y, y - jaw_line + 0.16, 0.012 * (84 - azimuth), z + 0.02
     ])  # fmt: skip
-    lip_top = top + 0.012 - 0.16 * np.maximum(x - 0.08, 0.0)
-    moustache = np.minimum.reduce([y - lip_top, lip_top + 0.105 - 0.10 * x - y, wide + 0.075 - x, front])
+    lip_top = top + 0.004 - 0.16 * np.maximum(x - 0.08, 0.0)
+    moustache = np.minimum.reduce([y - lip_top, lip_top + 0.118 - 0.12 * x - y, wide + 0.075 - x, front])
     below = np.minimum.reduce([bottom - 0.05 - y + 0.25 * np.maximum(x - 0.1, 0), y - jaw_line + 0.12, 0.22 - x, front])
     link = np.minimum.reduce([x - wide - 0.015, wide + 0.095 - x, lip_top - y + 0.06, y + 0.98, front])
     patch = np.minimum.reduce([0.050 - x - 0.2 * np.maximum(bottom - 0.06 - y, 0), bottom - 0.025 - y, y - bottom + 0.12, front])
@@ -78,7 +78,7 @@ def beard(head: Head, body: Body, row: dict[str, Any]) -> tuple[Array, np.ndarra
     curl_up = row.get("handlebar", 0.0)
     flow = np.array([0.0, -1.0, 0.12]) + 0.0 * roots
     tash = in_moustache[:, None]
-    flow = flow * (1 - tash) + tash * (outwards * (0.6 + 2.0 * smoothstep(0.0, 0.12, np.abs(roots[:, :1]))) + np.array([0.0, -0.75, 0.0]))
+    flow = flow * (1 - tash) + tash * (outwards * (0.15 + 1.2 * smoothstep(0.0, 0.2, np.abs(roots[:, :1]))) + np.array([0.0, -1.0, 0.0]))
     flow = flow + rng.normal(size=flow.shape) * row.get("mess", 0.18)
     flow[len(half) :] = flow[: len(half)] * FLIP
     q, n = roots, body.slope(roots)[1]

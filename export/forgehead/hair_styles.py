@@ -139,7 +139,7 @@ def flow_fields(points: Array, side: Array, style: dict[str, Any]) -> dict[str, 
         "up": -one * DOWN,
         "left": one * np.array([1.0, 0, 0]),
         "right": one * np.array([-1.0, 0, 0]),
-        "apart": (side * smoothstep(-0.55, -0.15, points[:, 2]))[:, None] * np.array([1.0, 0, 0]),  # partings end at the crown
+        "apart": (side * smoothstep(-0.7, 0.0, points[:, 2]))[:, None] * np.array([1.0, 0, 0]),  # partings end at the crown
         "inward": -np.clip(x, -1, 1) * np.array([1.0, 0, 0]),
         "tie": unit(tie - points),
     }
@@ -195,7 +195,7 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
     def tangential(v: Array, n: Array, share: Array) -> Array:
         return v - n * ((v * n).sum(1) * share)[:, None]
 
-    p = roots - 0.003 * normals
+    p = roots + 0.008 * normals
     n = normals
     flow = unit(tangential(flow_at(roots), normals, np.ones(count)))
     heading = unit(normals * lift[:, None] + flow * (1 - lift)[:, None] + mess)
@@ -222,7 +222,7 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
         p = p + heading * np.where(arrived, style.get("tail_share", 1.0), 1.0)[:, None] * step[:, None]
         value, n = body.slope(p)
         rise = height * (1 - np.exp(-run / np.maximum(0.45 * height + 0.03, 0.05)))
-        rise = np.maximum(rise * (1 - 0.5 * smoothstep(0.6, 1.6, run)), 0.035 * np.minimum(run / 0.05, 1.0))
+        rise = np.maximum(rise * (1 - 0.5 * smoothstep(0.6, 1.6, run)), 0.04 * np.minimum(0.3 + run / 0.05, 1.0))
         if "tie" in style:
             rise = np.where(arrived, 0.03, rise)
         short = np.maximum(rise - value, 0.0)

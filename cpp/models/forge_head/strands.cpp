@@ -75,7 +75,7 @@ void pose_guides(const StrandGroup& group, const FaceParameters& face, const flo
     offset = mix(offset, turned, smoothstep(-0.14f, -0.05f, home.y));
     const float height = length(offset), near = std::min(height, 0.06f);
     float tall = height + near * (face.hair.volume - 1.f) * 0.7f;
-    float low = tall - std::min(group.depth_m * face.hair.volume, 0.75f * tall);
+    float low = tall - std::min(group.depth_m * face.hair.volume, 0.6f * tall);
     for (const MeshPart* hat : press)
       if (hat->press[0] * home.x + hat->press[1] * home.y + hat->press[2] * home.z + hat->press[3] > 0.f) {
         tall = std::min(tall, hat->press_height_m);
