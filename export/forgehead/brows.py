@@ -38,11 +38,19 @@ def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
     place += rng.normal(size=place.shape) * [0.006, 0.003]
     slope = np.interp(along + 0.02, x, y) - np.interp(along - 0.02, x, y)
     # inner hairs stand up, outer ones lie outwards and down; upper and lower hairs lean to the middle
-    up = np.interp(share, [0, 0.12, 0.35, 0.7, 1.0], row.get("up", [1.6, 0.95, 0.45, 0.12, -0.05])) - 0.35 * across * smoothstep(0.1, 0.4, share)
+    up = np.interp(
+        share, [0, 0.12, 0.35, 0.7, 1.0], row.get("up", [1.6, 0.95, 0.45, 0.12, -0.05])
+    ) - 0.35 * across * smoothstep(0.1, 0.4, share)
     heading = np.stack([np.ones_like(up), up + slope / 0.04], 1)
     heading += rng.normal(size=heading.shape) * row.get("mess", 0.12)
-    length = row.get("length", 0.085) * np.interp(share, [0, 0.2, 0.7, 1], [0.75, 1.0, 1.0, 0.7]) * (1 - 0.25 * (across > 0.6))
-    middle = unit(heading) * (0.45 * length)[:, None]  # hairs cover the band around their middle, not from their roots on
+    length = (
+        row.get("length", 0.085)
+        * np.interp(share, [0, 0.2, 0.7, 1], [0.75, 1.0, 1.0, 0.7])
+        * (1 - 0.25 * (across > 0.6))
+    )
+    middle = (
+        unit(heading) * (0.45 * length)[:, None]
+    )  # hairs cover the band around their middle, not from their roots on
     path, q = [], place - middle
     for k in range(POINTS):
         surface = on_front(sculpture, q)

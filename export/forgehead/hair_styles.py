@@ -90,7 +90,9 @@ class Scalp:
         plane = np.stack([offset @ left, offset @ np.cross(axis, left)], 1)
         plane *= (angle / np.maximum(np.linalg.norm(plane, axis=1), 1e-9))[:, None]
         cells = Delaunay(plane).simplices
-        edge = np.stack([np.linalg.norm(self.roots[cells[:, k]] - self.roots[cells[:, k - 1]], axis=1) for k in range(3)], 1)
+        edge = np.stack(
+            [np.linalg.norm(self.roots[cells[:, k]] - self.roots[cells[:, k - 1]], axis=1) for k in range(3)], 1
+        )
         return cells[edge.max(1) < 2.6 * SPACING]
 
 
@@ -139,7 +141,8 @@ def flow_fields(points: Array, side: Array, style: dict[str, Any]) -> dict[str, 
         "up": -one * DOWN,
         "left": one * np.array([1.0, 0, 0]),
         "right": one * np.array([-1.0, 0, 0]),
-        "apart": (side * smoothstep(-0.7, 0.0, points[:, 2]))[:, None] * np.array([1.0, 0, 0]),  # partings end at the crown
+        "apart": (side * smoothstep(-0.7, 0.0, points[:, 2]))[:, None]
+        * np.array([1.0, 0, 0]),  # partings end at the crown
         "inward": -np.clip(x, -1, 1) * np.array([1.0, 0, 0]),
         "tie": unit(tie - points),
     }
@@ -211,12 +214,20 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
         want = want * (0.25 + 0.75 * close)[:, None] + DOWN * (gravity * np.minimum(0.35 + run, 1.6))[:, None]
         want = want + 0.4 * mess + smooth_mess * waviness(p, style.get("seed", 1), 6.0)
         if veil >= 0.0:  # off the face
-            in_face = smoothstep(0.66, 0.42, np.abs(p[:, 0])) * smoothstep(style.get("veil_from", 0.62), 0.1, p[:, 1]) * smoothstep(0.25, 0.55, p[:, 2])
+            in_face = (
+                smoothstep(0.66, 0.42, np.abs(p[:, 0]))
+                * smoothstep(style.get("veil_from", 0.62), 0.1, p[:, 1])
+                * smoothstep(0.25, 0.55, p[:, 2])
+            )
             away = np.where(np.abs(p[:, 0]) > 0.05, np.sign(p[:, 0]), side)
             want[:, 0] += (1 - veil) * 2.6 * in_face * away
         if "tie" in style:
             arrived |= np.linalg.norm(p - tie, axis=1) < style.get("tie_radius", 0.16)
-            tail = unit(np.array(style.get("tail", [0.0, -0.5, -1.0]), float) + DOWN * np.minimum(2.0 * run, 4.0)[:, None] + 2.0 * mess)
+            tail = unit(
+                np.array(style.get("tail", [0.0, -0.5, -1.0]), float)
+                + DOWN * np.minimum(2.0 * run, 4.0)[:, None]
+                + 2.0 * mess
+            )
             want = np.where(arrived[:, None], 1.5 * tail, want)
         heading = unit(stiff * heading + (1 - stiff) * want)
         p = p + heading * np.where(arrived, style.get("tail_share", 1.0), 1.0)[:, None] * step[:, None]
@@ -234,7 +245,20 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
     guides = np.stack(path, 1)
     for _ in range(2):  # the collisions leave kinks
         guides[:, 1:-1] += 0.5 * (0.5 * (guides[:, 2:] + guides[:, :-2]) - guides[:, 1:-1])
+    if "cut" in style:  # a fringe ends at this height, whatever it started from
+        level = (
+            style["cut"] + 0.03 * mirrored_noise(rng.normal(size=count))[:, None] + 0.10 * np.abs(guides[..., 0]) ** 2
+        )
+        in_front = (guides[..., 2] > 0.35) & (np.abs(guides[..., 0]) < 0.50) & (guides[..., 1] < level)
+        end = np.where(in_front.any(1), np.argmax(in_front, 1), STEPS)
+        guides = np.stack([paths_up_to(path, max(int(stop), 4)) for path, stop in zip(guides, end, strict=True)])
     return resample(guides, style.get("points", 11), style.get("bias", 1.0 + 0.15 * min(float(length.mean()), 3.0)))
+
+
+def paths_up_to(path: Array, stop: int) -> Array:
+    """[S, 3] the first `stop` steps of a path, in as many points as the whole."""
+    at = np.linspace(0, stop, len(path))
+    return np.stack([np.interp(at, np.arange(len(path)), path[:, k]) for k in range(3)], 1)
 
 
 def resample(paths: Array, points: int, bias: float = 1.0) -> Array:
@@ -260,8 +284,9 @@ def parted(guides: Array, cells: np.ndarray) -> np.ndarray:
 
 
 def crowded(cells: np.ndarray, roots: Array, crowd: dict[str, float] | float) -> np.ndarray:
-    """Ids of cells, several times where a style wants more ribbons: roots near a parting lie under no other hair."""
-    times = np.maximum(np.round(zoned(crowd, zones(roots[cells].mean(1)))).astype(int), 1)
+    """Ids of cells, several times (or not at all) by how many ribbons a style wants: roots near a parting lie under no other hair."""
+    wanted = zoned(crowd, zones(roots[cells].mean(1)))
+    times = np.floor(wanted + np.random.default_rng(9).uniform(size=len(cells))).astype(int)
     return np.repeat(np.arange(len(cells)), times)
 
 

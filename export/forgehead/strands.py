@@ -92,7 +92,9 @@ def build_strands(head: Head) -> Described:
         guides = grow(scalp, style)
         split = parted(guides, scalp.cells)
         often = crowded(scalp.cells, scalp.roots, style["crowd"])
-        out.add(style["name"], "hair", guides, scalp.cells[often], split[often], style, style.get("mirror", "none"), still)
+        out.add(
+            style["name"], "hair", guides, scalp.cells[often], split[often], style, style.get("mirror", "none"), still
+        )
         if "flip" in style:
             out.repeat_mirrored(style["flip"])
     for row in table["brows"]:
@@ -100,7 +102,9 @@ def build_strands(head: Head) -> Described:
         out.add(f"brow_{row['name']}", "brow", guides, cells, None, table["defaults"]["brow"] | row, "both", smooth)
     for row in table["lashes"]:
         guides, cells, anchors, weights = lash(head, row)
-        out.add(row["name"], "lash", guides, cells, None, table["defaults"]["lash"] | row, "both", None, (anchors, weights))
+        out.add(
+            row["name"], "lash", guides, cells, None, table["defaults"]["lash"] | row, "both", None, (anchors, weights)
+        )
     for row in table["beards"]:
         style = table["defaults"]["beard"] | row
         guides, cells = beard(head, scalp.body, style)
