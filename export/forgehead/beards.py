@@ -23,7 +23,7 @@ def regions(q: Array) -> dict[str, Array]:
     p = base_parameters()
     x, y, z = np.abs(q[:, 0]), q[:, 1], q[:, 2]
     azimuth = np.degrees(np.arctan2(x, z - AXIS_Z))
-    mouth, top, bottom = p["mouth.y"], p["mouth.y"] + p["mouth.up"], p["mouth.y"] - p["mouth.low"]
+    top, bottom = p["mouth.y"] + p["mouth.up"], p["mouth.y"] - p["mouth.low"]
     wide = p["mouth.w"]
     front = z - 0.25
     jaw_line = -1.16 + 0.36 * np.clip((0.75 - z) / 0.7, 0.0, 1.0)
@@ -37,8 +37,8 @@ def regions(q: Array) -> dict[str, Array]:
     patch = np.minimum.reduce(
         [0.050 - x - 0.2 * np.maximum(bottom - 0.06 - y, 0), bottom - 0.025 - y, y - bottom + 0.12, front]
     )
-    return {"jaw": jaw, "moustache": moustache, "chin": below, "link": link, "patch": patch,
-            "chops": np.minimum.reduce([jaw, 0.012 * (azimuth - 41), y + 0.95]), "mouth": np.full(len(q), mouth)}  # fmt: skip
+    chops = np.minimum.reduce([jaw, 0.012 * (azimuth - 41), y + 0.95])
+    return {"jaw": jaw, "moustache": moustache, "chin": below, "link": link, "patch": patch, "chops": chops}
 
 
 def beard(head: Head, body: Body, row: dict[str, Any]) -> tuple[Array, np.ndarray]:

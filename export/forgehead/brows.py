@@ -26,7 +26,10 @@ def on_front(sculpture: Sculpture, xy: Array) -> Array:
 
 
 def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
-    """[2 G, P, 3] guides of both brows (the second half mirrored) and [C, 3] cells. `row["band"]`: x, y, half in metres, head frame."""
+    """[2 G, P, 3] guides of both brows (the second half mirrored) and [C, 3] cells.
+
+    `row["band"]`: x, y and half width in metres, head frame, as in the class band of the choice.
+    """
     x, y, half = (np.array(v, float) for v in row["band"])
     x, y, half = x / METRES, (y - ORIGIN_SHIFT[1]) / METRES, half / METRES
     sculpture = Sculpture(base_parameters())
@@ -64,7 +67,7 @@ def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
 
 
 def lash(head: Head, row: dict[str, Any]) -> tuple[Array, np.ndarray, np.ndarray, Array]:
-    """Both eyes, the second half mirrored: guides [2 G, P, 3], cells [C, 3], anchors [G, P, 3] and weights [G, P, 3] of the +x eye.
+    """Guides [2 G, P, 3] of both eyes (the second half mirrored), cells [C, 3], anchors and weights [G, P, 3].
 
     A lash hangs on the lid margin; towards the tip it moves further than its root, away from the orbit behind it.
     """

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.spatial import Delaunay, cKDTree
+from scipy.spatial import Delaunay
 
 from .hairline import CENTRE, hair_distance
 from .head import Head
@@ -105,8 +105,16 @@ def zones(points: Array) -> dict[str, Array]:
     back = smoothstep(-0.05, -0.50, d[:, 2])
     fringe = smoothstep(0.38, 0.62, d[:, 2]) * smoothstep(0.35, 0.55, d[:, 1])
     one = np.ones(len(points))
-    return {"all": one, "top": top, "front": front, "back": back * (1 - top), "side": (1 - top) * (1 - back), "low": low, "fringe": fringe,
-            "crown": top * smoothstep(0.3, -0.2, d[:, 2])}  # fmt: skip
+    return {
+        "all": one,
+        "top": top,
+        "front": front,
+        "back": back * (1 - top),
+        "side": (1 - top) * (1 - back),
+        "low": low,
+        "fringe": fringe,
+        "crown": top * smoothstep(0.3, -0.2, d[:, 2]),
+    }
 
 
 def zoned(values: dict[str, float] | float, zone: dict[str, Array]) -> Array:
@@ -284,7 +292,7 @@ def parted(guides: Array, cells: np.ndarray) -> np.ndarray:
 
 
 def crowded(cells: np.ndarray, roots: Array, crowd: dict[str, float] | float) -> np.ndarray:
-    """Ids of cells, several times (or not at all) by how many ribbons a style wants: roots near a parting lie under no other hair."""
+    """Ids of cells, each as often as a style wants ribbons there: roots near a parting lie under no other hair."""
     wanted = zoned(crowd, zones(roots[cells].mean(1)))
     times = np.floor(wanted + np.random.default_rng(9).uniform(size=len(cells))).astype(int)
     return np.repeat(np.arange(len(cells)), times)
@@ -307,7 +315,3 @@ def bun(style: dict[str, Any]) -> Array:
         ring = np.cos(turn)[:, None] * side + np.sin(turn)[:, None] * up
         guides.append(centre + (r * np.sin(tilt))[:, None] * ring + (r * 0.8 * np.cos(tilt))[:, None] * axis)
     return np.array(guides)
-
-
-def nearest_roots(points: Array, roots: Array) -> np.ndarray:
-    return cKDTree(roots).query(points)[1]
