@@ -23,20 +23,22 @@ def regions(q: Array) -> dict[str, Array]:
     p = base_parameters()
     x, y, z = np.abs(q[:, 0]), q[:, 1], q[:, 2]
     azimuth = np.degrees(np.arctan2(x, z - AXIS_Z))
-    mouth, top, bottom = p["mouth.y"], p["mouth.y"] + p["mouth.up"], p["mouth.y"] - p["mouth.low"]
+    top, bottom = p["mouth.y"] + p["mouth.up"], p["mouth.y"] - p["mouth.low"]
     wide = p["mouth.w"]
     front = z - 0.25
     jaw_line = -1.16 + 0.36 * np.clip((0.75 - z) / 0.7, 0.0, 1.0)
     jaw = np.minimum.reduce([
         np.interp(azimuth, CHEEK_AZIMUTH, CHEEK_LINE) - y, y - jaw_line + 0.16, 0.012 * (84 - azimuth), z + 0.02
     ])  # fmt: skip
-    lip_top = top + 0.012 - 0.16 * np.maximum(x - 0.08, 0.0)
-    moustache = np.minimum.reduce([y - lip_top, lip_top + 0.105 - 0.10 * x - y, wide + 0.075 - x, front])
+    lip_top = top + 0.004 - 0.16 * np.maximum(x - 0.08, 0.0)
+    moustache = np.minimum.reduce([y - lip_top, lip_top + 0.118 - 0.12 * x - y, wide + 0.075 - x, front])
     below = np.minimum.reduce([bottom - 0.05 - y + 0.25 * np.maximum(x - 0.1, 0), y - jaw_line + 0.12, 0.22 - x, front])
     link = np.minimum.reduce([x - wide - 0.015, wide + 0.095 - x, lip_top - y + 0.06, y + 0.98, front])
-    patch = np.minimum.reduce([0.050 - x - 0.2 * np.maximum(bottom - 0.06 - y, 0), bottom - 0.025 - y, y - bottom + 0.12, front])
-    return {"jaw": jaw, "moustache": moustache, "chin": below, "link": link, "patch": patch,
-            "chops": np.minimum.reduce([jaw, 0.012 * (azimuth - 41), y + 0.95]), "mouth": np.full(len(q), mouth)}  # fmt: skip
+    patch = np.minimum.reduce(
+        [0.050 - x - 0.2 * np.maximum(bottom - 0.06 - y, 0), bottom - 0.025 - y, y - bottom + 0.12, front]
+    )
+    chops = np.minimum.reduce([jaw, 0.012 * (azimuth - 41), y + 0.95])
+    return {"jaw": jaw, "moustache": moustache, "chin": below, "link": link, "patch": patch, "chops": chops}
 
 
 def beard(head: Head, body: Body, row: dict[str, Any]) -> tuple[Array, np.ndarray]:
@@ -69,7 +71,9 @@ def beard(head: Head, body: Body, row: dict[str, Any]) -> tuple[Array, np.ndarra
     roots = np.concatenate([half, half * FLIP])
     value = regions(roots)
     in_moustache = smoothstep(-0.01, 0.02, value["moustache"]) * (roots[:, 1] > p["mouth.y"])
-    at_chin = smoothstep(0.35, 0.1, np.abs(roots[:, 0])) * (roots[:, 1] < p["mouth.y"]) * smoothstep(0.3, 0.5, roots[:, 2])
+    at_chin = (
+        smoothstep(0.35, 0.1, np.abs(roots[:, 0])) * (roots[:, 1] < p["mouth.y"]) * smoothstep(0.3, 0.5, roots[:, 2])
+    )
     length = row.get("length", 0.1) * (1 + (row.get("chin", 1.0) - 1) * at_chin)
     length = length * (1 - in_moustache) + row.get("moustache", 0.12) * in_moustache
     length = length * (0.35 + 0.65 * smoothstep(0.0, row.get("soft", 0.07), edge))
@@ -78,7 +82,9 @@ def beard(head: Head, body: Body, row: dict[str, Any]) -> tuple[Array, np.ndarra
     curl_up = row.get("handlebar", 0.0)
     flow = np.array([0.0, -1.0, 0.12]) + 0.0 * roots
     tash = in_moustache[:, None]
-    flow = flow * (1 - tash) + tash * (outwards * (0.6 + 2.0 * smoothstep(0.0, 0.12, np.abs(roots[:, :1]))) + np.array([0.0, -0.75, 0.0]))
+    flow = flow * (1 - tash) + tash * (
+        outwards * (0.15 + 1.2 * smoothstep(0.0, 0.2, np.abs(roots[:, :1]))) + np.array([0.0, -1.0, 0.0])
+    )
     flow = flow + rng.normal(size=flow.shape) * row.get("mess", 0.18)
     flow[len(half) :] = flow[: len(half)] * FLIP
     q, n = roots, body.slope(roots)[1]
@@ -102,7 +108,9 @@ def beard(head: Head, body: Body, row: dict[str, Any]) -> tuple[Array, np.ndarra
         path.append(q)
     guides = resample(np.stack(path, 1), row.get("points", 5))
     unrolled = np.stack([np.arctan2(roots[:, 0], roots[:, 2] - AXIS_Z) * 0.7, roots[:, 1]], 1)
-    unrolled[:, 1] += 0.6 * np.minimum(roots[:, 2] - 0.75, 0.0) * (roots[:, 1] < -0.95)  # the underside of the jaw folds away
+    unrolled[:, 1] += (
+        0.6 * np.minimum(roots[:, 2] - 0.75, 0.0) * (roots[:, 1] < -0.95)
+    )  # the underside of the jaw folds away
     cells = Delaunay(unrolled).simplices
     long = np.stack([np.linalg.norm(roots[cells[:, k]] - roots[cells[:, k - 1]], axis=1) for k in range(3)], 1).max(1)
     middle = roots[cells].mean(1)

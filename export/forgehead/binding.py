@@ -13,7 +13,7 @@ CANDIDATES = 10  # nearest triangles (by centre) that are tried
 
 
 def closest_on_triangles(points: Array, a: Array, b: Array, c: Array) -> Array:
-    """[..., 3] barycentrics of the point of each triangle that is closest to each point (Ericson 2005, section 5.1.5)."""
+    """[..., 3] barycentrics of the point of each triangle that is closest to each point (Ericson 2005, 5.1.5)."""
     ab, ac, ap = b - a, c - a, points - a
     d1, d2 = (ab * ap).sum(-1), (ac * ap).sum(-1)
     bp, cp = points - b, points - c
@@ -41,7 +41,7 @@ def closest_on_triangles(points: Array, a: Array, b: Array, c: Array) -> Array:
 
 
 def bind(head: Head, points: Array, eligible: np.ndarray) -> tuple[Index, Array]:
-    """Closest point on the triangles whose corners are all `eligible` [V]: vertex ids [N, 3] and barycentrics [N, 3]."""
+    """Closest points on the triangles with all corners `eligible` [V]: vertex ids [N, 3] and barycentrics [N, 3]."""
     faces = head.faces[eligible[head.faces].all(1)]
     corners = head.rest[faces]
     _, near = cKDTree(corners.mean(1)).query(points, k=CANDIDATES)

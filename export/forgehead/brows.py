@@ -26,7 +26,10 @@ def on_front(sculpture: Sculpture, xy: Array) -> Array:
 
 
 def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
-    """[2 G, P, 3] guides of both brows (the second half mirrored) and [C, 3] cells. `row["band"]`: x, y, half in metres, head frame."""
+    """[2 G, P, 3] guides of both brows (the second half mirrored) and [C, 3] cells.
+
+    `row["band"]`: x, y and half width in metres, head frame, as in the class band of the choice.
+    """
     x, y, half = (np.array(v, float) for v in row["band"])
     x, y, half = x / METRES, (y - ORIGIN_SHIFT[1]) / METRES, half / METRES
     sculpture = Sculpture(base_parameters())
@@ -38,11 +41,19 @@ def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
     place += rng.normal(size=place.shape) * [0.006, 0.003]
     slope = np.interp(along + 0.02, x, y) - np.interp(along - 0.02, x, y)
     # inner hairs stand up, outer ones lie outwards and down; upper and lower hairs lean to the middle
-    up = np.interp(share, [0, 0.12, 0.35, 0.7, 1.0], row.get("up", [1.6, 0.95, 0.45, 0.12, -0.05])) - 0.35 * across * smoothstep(0.1, 0.4, share)
+    up = np.interp(
+        share, [0, 0.12, 0.35, 0.7, 1.0], row.get("up", [1.6, 0.95, 0.45, 0.12, -0.05])
+    ) - 0.35 * across * smoothstep(0.1, 0.4, share)
     heading = np.stack([np.ones_like(up), up + slope / 0.04], 1)
     heading += rng.normal(size=heading.shape) * row.get("mess", 0.12)
-    length = row.get("length", 0.085) * np.interp(share, [0, 0.2, 0.7, 1], [0.75, 1.0, 1.0, 0.7]) * (1 - 0.25 * (across > 0.6))
-    middle = unit(heading) * (0.45 * length)[:, None]  # hairs cover the band around their middle, not from their roots on
+    length = (
+        row.get("length", 0.085)
+        * np.interp(share, [0, 0.2, 0.7, 1], [0.75, 1.0, 1.0, 0.7])
+        * (1 - 0.25 * (across > 0.6))
+    )
+    middle = (
+        unit(heading) * (0.45 * length)[:, None]
+    )  # hairs cover the band around their middle, not from their roots on
     path, q = [], place - middle
     for k in range(POINTS):
         surface = on_front(sculpture, q)
@@ -56,7 +67,7 @@ def brow(row: dict[str, Any]) -> tuple[Array, np.ndarray]:
 
 
 def lash(head: Head, row: dict[str, Any]) -> tuple[Array, np.ndarray, np.ndarray, Array]:
-    """Both eyes, the second half mirrored: guides [2 G, P, 3], cells [C, 3], anchors [G, P, 3] and weights [G, P, 3] of the +x eye.
+    """Guides [2 G, P, 3] of both eyes (the second half mirrored), cells [C, 3], anchors and weights [G, P, 3].
 
     A lash hangs on the lid margin; towards the tip it moves further than its root, away from the orbit behind it.
     """

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.spatial import Delaunay, cKDTree
+from scipy.spatial import Delaunay
 
 from .hairline import CENTRE, hair_distance
 from .head import Head
@@ -90,7 +90,9 @@ class Scalp:
         plane = np.stack([offset @ left, offset @ np.cross(axis, left)], 1)
         plane *= (angle / np.maximum(np.linalg.norm(plane, axis=1), 1e-9))[:, None]
         cells = Delaunay(plane).simplices
-        edge = np.stack([np.linalg.norm(self.roots[cells[:, k]] - self.roots[cells[:, k - 1]], axis=1) for k in range(3)], 1)
+        edge = np.stack(
+            [np.linalg.norm(self.roots[cells[:, k]] - self.roots[cells[:, k - 1]], axis=1) for k in range(3)], 1
+        )
         return cells[edge.max(1) < 2.6 * SPACING]
 
 
@@ -103,8 +105,16 @@ def zones(points: Array) -> dict[str, Array]:
     back = smoothstep(-0.05, -0.50, d[:, 2])
     fringe = smoothstep(0.38, 0.62, d[:, 2]) * smoothstep(0.35, 0.55, d[:, 1])
     one = np.ones(len(points))
-    return {"all": one, "top": top, "front": front, "back": back * (1 - top), "side": (1 - top) * (1 - back), "low": low, "fringe": fringe,
-            "crown": top * smoothstep(0.3, -0.2, d[:, 2])}  # fmt: skip
+    return {
+        "all": one,
+        "top": top,
+        "front": front,
+        "back": back * (1 - top),
+        "side": (1 - top) * (1 - back),
+        "low": low,
+        "fringe": fringe,
+        "crown": top * smoothstep(0.3, -0.2, d[:, 2]),
+    }
 
 
 def zoned(values: dict[str, float] | float, zone: dict[str, Array]) -> Array:
@@ -139,7 +149,8 @@ def flow_fields(points: Array, side: Array, style: dict[str, Any]) -> dict[str, 
         "up": -one * DOWN,
         "left": one * np.array([1.0, 0, 0]),
         "right": one * np.array([-1.0, 0, 0]),
-        "apart": (side * smoothstep(-0.55, -0.15, points[:, 2]))[:, None] * np.array([1.0, 0, 0]),  # partings end at the crown
+        "apart": (side * smoothstep(-0.7, 0.0, points[:, 2]))[:, None]
+        * np.array([1.0, 0, 0]),  # partings end at the crown
         "inward": -np.clip(x, -1, 1) * np.array([1.0, 0, 0]),
         "tie": unit(tie - points),
     }
@@ -195,7 +206,7 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
     def tangential(v: Array, n: Array, share: Array) -> Array:
         return v - n * ((v * n).sum(1) * share)[:, None]
 
-    p = roots - 0.003 * normals
+    p = roots + 0.008 * normals
     n = normals
     flow = unit(tangential(flow_at(roots), normals, np.ones(count)))
     heading = unit(normals * lift[:, None] + flow * (1 - lift)[:, None] + mess)
@@ -211,18 +222,26 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
         want = want * (0.25 + 0.75 * close)[:, None] + DOWN * (gravity * np.minimum(0.35 + run, 1.6))[:, None]
         want = want + 0.4 * mess + smooth_mess * waviness(p, style.get("seed", 1), 6.0)
         if veil >= 0.0:  # off the face
-            in_face = smoothstep(0.66, 0.42, np.abs(p[:, 0])) * smoothstep(style.get("veil_from", 0.62), 0.1, p[:, 1]) * smoothstep(0.25, 0.55, p[:, 2])
+            in_face = (
+                smoothstep(0.66, 0.42, np.abs(p[:, 0]))
+                * smoothstep(style.get("veil_from", 0.62), 0.1, p[:, 1])
+                * smoothstep(0.25, 0.55, p[:, 2])
+            )
             away = np.where(np.abs(p[:, 0]) > 0.05, np.sign(p[:, 0]), side)
             want[:, 0] += (1 - veil) * 2.6 * in_face * away
         if "tie" in style:
             arrived |= np.linalg.norm(p - tie, axis=1) < style.get("tie_radius", 0.16)
-            tail = unit(np.array(style.get("tail", [0.0, -0.5, -1.0]), float) + DOWN * np.minimum(2.0 * run, 4.0)[:, None] + 2.0 * mess)
+            tail = unit(
+                np.array(style.get("tail", [0.0, -0.5, -1.0]), float)
+                + DOWN * np.minimum(2.0 * run, 4.0)[:, None]
+                + 2.0 * mess
+            )
             want = np.where(arrived[:, None], 1.5 * tail, want)
         heading = unit(stiff * heading + (1 - stiff) * want)
         p = p + heading * np.where(arrived, style.get("tail_share", 1.0), 1.0)[:, None] * step[:, None]
         value, n = body.slope(p)
         rise = height * (1 - np.exp(-run / np.maximum(0.45 * height + 0.03, 0.05)))
-        rise = np.maximum(rise * (1 - 0.5 * smoothstep(0.6, 1.6, run)), 0.035 * np.minimum(run / 0.05, 1.0))
+        rise = np.maximum(rise * (1 - 0.5 * smoothstep(0.6, 1.6, run)), 0.04 * np.minimum(0.3 + run / 0.05, 1.0))
         if "tie" in style:
             rise = np.where(arrived, 0.03, rise)
         short = np.maximum(rise - value, 0.0)
@@ -234,7 +253,20 @@ def grow(scalp: Scalp, style: dict[str, Any]) -> Array:
     guides = np.stack(path, 1)
     for _ in range(2):  # the collisions leave kinks
         guides[:, 1:-1] += 0.5 * (0.5 * (guides[:, 2:] + guides[:, :-2]) - guides[:, 1:-1])
+    if "cut" in style:  # a fringe ends at this height, whatever it started from
+        level = (
+            style["cut"] + 0.03 * mirrored_noise(rng.normal(size=count))[:, None] + 0.10 * np.abs(guides[..., 0]) ** 2
+        )
+        in_front = (guides[..., 2] > 0.35) & (np.abs(guides[..., 0]) < 0.50) & (guides[..., 1] < level)
+        end = np.where(in_front.any(1), np.argmax(in_front, 1), STEPS)
+        guides = np.stack([paths_up_to(path, max(int(stop), 4)) for path, stop in zip(guides, end, strict=True)])
     return resample(guides, style.get("points", 11), style.get("bias", 1.0 + 0.15 * min(float(length.mean()), 3.0)))
+
+
+def paths_up_to(path: Array, stop: int) -> Array:
+    """[S, 3] the first `stop` steps of a path, in as many points as the whole."""
+    at = np.linspace(0, stop, len(path))
+    return np.stack([np.interp(at, np.arange(len(path)), path[:, k]) for k in range(3)], 1)
 
 
 def resample(paths: Array, points: int, bias: float = 1.0) -> Array:
@@ -260,8 +292,9 @@ def parted(guides: Array, cells: np.ndarray) -> np.ndarray:
 
 
 def crowded(cells: np.ndarray, roots: Array, crowd: dict[str, float] | float) -> np.ndarray:
-    """Ids of cells, several times where a style wants more ribbons: roots near a parting lie under no other hair."""
-    times = np.maximum(np.round(zoned(crowd, zones(roots[cells].mean(1)))).astype(int), 1)
+    """Ids of cells, each as often as a style wants ribbons there: roots near a parting lie under no other hair."""
+    wanted = zoned(crowd, zones(roots[cells].mean(1)))
+    times = np.floor(wanted + np.random.default_rng(9).uniform(size=len(cells))).astype(int)
     return np.repeat(np.arange(len(cells)), times)
 
 
@@ -282,7 +315,3 @@ def bun(style: dict[str, Any]) -> Array:
         ring = np.cos(turn)[:, None] * side + np.sin(turn)[:, None] * up
         guides.append(centre + (r * np.sin(tilt))[:, None] * ring + (r * 0.8 * np.cos(tilt))[:, None] * axis)
     return np.array(guides)
-
-
-def nearest_roots(points: Array, roots: Array) -> np.ndarray:
-    return cKDTree(roots).query(points)[1]

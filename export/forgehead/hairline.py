@@ -1,7 +1,8 @@
 """Where hair grows on the scalp: one row per choice of the set "hairline".
 
-The border is a closed curve over (azimuth, elevation) seen from inside the skull, in degrees: azimuth 0 in front, 180 behind.
-A row holds the distance to it, so that triangles interpolate it exactly: 128 on the border, 0 and 255 at REACH to either side.
+The border is a closed curve over (azimuth, elevation) seen from inside the skull, in degrees: azimuth 0 in front, 180
+behind. A row holds the distance to it, so that triangles interpolate it exactly: 128 on the border, 0 and 255 at REACH
+to either side.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ CENTRE = np.array([0.0, 0.2, -0.1])
 REACH = 0.2  # working unit: 20 mm
 DEGREE = 0.0150  # of arc on the scalp
 # temple, sideburn, around the ear, behind it, nape
-SIDE = ((47, 26), (53, 13), (55, 2), (60, -9), (69, -22), (74, -33), (83, -33), (84, -18), (88, -9), (101, -8), (113, -15),
-        (119, -32), (125, -47), (140, -53), (155, -53), (180, -50))  # fmt: skip
+SIDE = np.array([
+    [47, 26], [53, 13], [55, 2], [60, -9], [69, -22], [74, -33], [83, -33], [84, -18], [88, -9], [101, -8], [113, -15],
+    [119, -32], [125, -47], [140, -53], [155, -53], [180, -50],
+], float)  # fmt: skip
 
 
 def angles(points: Array) -> Array:
@@ -45,8 +48,7 @@ def _polygon_distance(points: Array, polygon: Array) -> Array:
 def hair_distance(points: Array, row: dict) -> Array:
     """[N] working unit, positive where hair grows."""
     front = np.array(row["front"], float)
-    border = np.concatenate([front, np.array(SIDE, float) + [0.0, row.get("raise", 0.0)]])
-    border[len(front) :, 1] = np.array(SIDE, float)[:, 1]
+    border = np.concatenate([front, SIDE])
     angle = angles(points)
     polygon = np.concatenate([[[-30, front[0, 1]]], border, [[210, border[-1, 1]], [210, 90], [-30, 90]]])
     distance = _polygon_distance(angle, polygon) * DEGREE

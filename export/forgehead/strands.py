@@ -16,8 +16,10 @@ from .parameters import Array, load_table
 from .skinning import jaw_share
 from .write import Described, to_head_frame
 
-RIBBON_KEYS = ("locks", "segments", "width_m", "tip_width", "ragged", "depth_m", "clump", "clumps", "curl", "curl_m", "curl_pitch_m",
-               "stray_m", "start", "parallel")  # fmt: skip
+RIBBON_KEYS = (
+    "locks", "segments", "width_m", "tip_width", "ragged", "depth_m", "clump", "clumps", "curl", "curl_m",
+    "curl_pitch_m", "stray_m", "start", "parallel",
+)  # fmt: skip
 SCALP_REACH = -0.05  # hair hangs on the scalp, not on the face it covers
 
 
@@ -33,8 +35,18 @@ class _Table:
         self.rows: list[dict[str, Any]] = []
         self.row = self.cell = 0
 
-    def add(self, name: str, material: str, guides: Array, cells: np.ndarray, split: np.ndarray | None, row: dict[str, Any],
-            mirror: str, eligible: np.ndarray | None, bound: tuple[np.ndarray, Array] | None = None) -> None:  # fmt: skip
+    def add(
+        self,
+        name: str,
+        material: str,
+        guides: Array,
+        cells: np.ndarray,
+        split: np.ndarray | None,
+        row: dict[str, Any],
+        mirror: str,
+        eligible: np.ndarray | None,
+        bound: tuple[np.ndarray, Array] | None = None,
+    ) -> None:
         """One group; of `guides` [G, P, 3] the first half is stored when mirror is "both"."""
         stored = guides[: len(guides) // 2] if mirror == "both" else guides
         flat = stored.reshape(-1, 3)
@@ -46,8 +58,15 @@ class _Table:
         self.bound.append(bound[0].reshape(-1, 3))
         self.weight.append(bound[1].reshape(-1, 3))
         self.cells.append(np.concatenate([cells, flags[:, None]], 1))
-        described = {"name": name, "material": material, "row": self.row, "guides": len(guides), "points": guides.shape[1],
-                     "cells": [self.cell, len(cells)], "mirror": mirror}  # fmt: skip
+        described = {
+            "name": name,
+            "material": material,
+            "row": self.row,
+            "guides": len(guides),
+            "points": guides.shape[1],
+            "cells": [self.cell, len(cells)],
+            "mirror": mirror,
+        }
         described |= {key: row[key] for key in RIBBON_KEYS if key in row}
         if material == "hair" and row.get("behind_hairline", True):
             described["behind_hairline"] = True
@@ -92,7 +111,9 @@ def build_strands(head: Head) -> Described:
         guides = grow(scalp, style)
         split = parted(guides, scalp.cells)
         often = crowded(scalp.cells, scalp.roots, style["crowd"])
-        out.add(style["name"], "hair", guides, scalp.cells[often], split[often], style, style.get("mirror", "none"), still)
+        out.add(
+            style["name"], "hair", guides, scalp.cells[often], split[often], style, style.get("mirror", "none"), still
+        )
         if "flip" in style:
             out.repeat_mirrored(style["flip"])
     for row in table["brows"]:
@@ -100,7 +121,9 @@ def build_strands(head: Head) -> Described:
         out.add(f"brow_{row['name']}", "brow", guides, cells, None, table["defaults"]["brow"] | row, "both", smooth)
     for row in table["lashes"]:
         guides, cells, anchors, weights = lash(head, row)
-        out.add(row["name"], "lash", guides, cells, None, table["defaults"]["lash"] | row, "both", None, (anchors, weights))
+        out.add(
+            row["name"], "lash", guides, cells, None, table["defaults"]["lash"] | row, "both", None, (anchors, weights)
+        )
     for row in table["beards"]:
         style = table["defaults"]["beard"] | row
         guides, cells = beard(head, scalp.body, style)

@@ -75,7 +75,7 @@ void pose_guides(const StrandGroup& group, const FaceParameters& face, const flo
     offset = mix(offset, turned, smoothstep(-0.14f, -0.05f, home.y));
     const float height = length(offset), near = std::min(height, 0.06f);
     float tall = height + near * (face.hair.volume - 1.f) * 0.7f;
-    float low = tall - std::min(group.depth_m * face.hair.volume, 0.75f * tall);
+    float low = tall - std::min(group.depth_m * face.hair.volume, 0.6f * tall);
     for (const MeshPart* hat : press)
       if (hat->press[0] * home.x + hat->press[1] * home.y + hat->press[2] * home.z + hat->press[3] > 0.f) {
         tall = std::min(tall, hat->press_height_m);
@@ -112,6 +112,67 @@ void spread_in_triangle(float a, float b, float w[3]) {
   w[2] = b;
 }
 
+/// One ribbon: where it runs and how it is drawn.
+struct Ribbon {
+  Vec3 path[kMaxGuidePoints];
+  float begin, rate;            // first point and points per segment along the path
+  float half_width_m, roll;     // about its own axis
+  float curl_m, turn_per_m, phase;
+  Vec3 wander;                  // of the tip
+  const float* loose;           // [points] 0 under a hat; null: no hat
+  float layer, shade;           // 0 at the scalp .. 1 outside; random tone
+  std::uint8_t label;
+};
+
+/// Writes the ribbon's rings from vertex v and its triangles from t on.
+void write_ribbon(const StrandGroup& group, const Ribbon& r, std::int64_t v, std::int64_t t, Assembly& out) {
+  const bool hair = group.material == Material::hair;
+  const int segments = group.segments;
+  const float roll_cos = std::cos(r.roll), roll_sin = std::sin(r.roll);
+  float travelled = 0.f;
+  Vec3 previous = r.path[0];
+  for (int i = 0; i <= segments; ++i) {
+    const float along = static_cast<float>(i) / static_cast<float>(segments);
+    const float at = r.begin + r.rate * static_cast<float>(i);
+    Vec3 tangent;
+    Vec3 here = along_path(r.path, group.points, at, tangent);
+    tangent = normalized(tangent);
+    Vec3 outwards{here.x, std::max(here.y - 0.03f, 0.f), here.z + 0.03f};  // from the middle of the skull, below it from an axis
+    outwards = normalized(outwards - tangent * dot(outwards, tangent));
+    const Vec3 across = cross(tangent, outwards);
+    const float loose = r.loose == nullptr ? 1.f : r.loose[std::min(static_cast<int>(at + 0.5f), group.points - 1)];
+    if (r.curl_m > 0.f) {
+      travelled += i > 0 ? length(here - previous) : 0.f;
+      previous = here;
+      const float swing = r.curl_m * loose * std::min(4.f * along, 1.f);
+      const float angle = r.phase + r.turn_per_m * travelled;
+      here = here + across * (swing * std::cos(angle)) + outwards * (0.7f * swing * std::sin(angle));
+    }
+    here = here + r.wander * (loose * along * along);
+    const Vec3 side = across * roll_cos + outwards * roll_sin, normal = outwards * roll_cos - across * roll_sin;
+    const float root = hair ? mix(0.55f, 1.f, std::min(8.f * along, 1.f)) : 1.f;  // no blunt ends on a bare temple
+    const float half = r.half_width_m * root * mix(1.f, group.tip_width, along * along);
+    const float open =
+        hair ? mix(0.45f, 1.f, mix(r.layer, 1.f, 0.35f * along)) * mix(0.7f, 1.f, std::min(3.f * along, 1.f)) : mix(0.8f, 1.f, along);
+    for (int k = 0; k < 2; ++k) {
+      const std::int64_t id = v + 2 * i + k;
+      const Vec3 q = here + side * (k == 0 ? -half : half);
+      const float values[3][3] = {{q.x, q.y, q.z}, {normal.x, normal.y, normal.z}, {tangent.x, tangent.y, tangent.z}};
+      std::copy_n(values[0], 3, &out.position[3 * id]);
+      std::copy_n(values[1], 3, &out.normal[3 * id]);
+      std::copy_n(values[2], 3, &out.rest[3 * id]);
+      const float aux[4] = {along, k == 0 ? -1.f : 1.f, open, r.shade};
+      std::copy_n(aux, 4, &out.aux[4 * id]);
+    }
+  }
+  for (int i = 0; i < segments; ++i, t += 2) {
+    const auto a = static_cast<std::int32_t>(v + 2 * i);
+    const std::int32_t ids[6] = {a, a + 1, a + 2, a + 1, a + 3, a + 2};
+    std::copy_n(ids, 6, &out.triangles[3 * t]);
+    out.label[t] = out.label[t + 1] = r.label;
+  }
+}
+
 }  // namespace
 
 void append_strands(const ForgeHead::Impl& model, int index, const FaceParameters& face, const float* vertices, const float*,
@@ -141,6 +202,7 @@ void append_strands(const ForgeHead::Impl& model, int index, const FaceParameter
   const auto cells = static_cast<std::int64_t>(group.cells.size());
   const float clump = std::clamp(hair ? group.clump * 2.f * shape.clump : group.clump, 0.f, 0.96f);
   const float curl = std::clamp(group.curl + (hair ? shape.curl : 0.f), 0.f, 1.3f) * group.curl_m;
+  const float clumps = std::clamp(group.clumps, 1.f, 15.9f);
   const float stray = group.stray_m * (hair ? shape.frizz : 0.3f);
   for (int lock = 0; lock < group.locks; ++lock) {
     RandomKey key = lock_key;
@@ -158,9 +220,8 @@ void append_strands(const ForgeHead::Impl& model, int index, const FaceParameter
     const auto small = [&more](int word, int half) { return static_cast<float>((more.x[word] >> (16 * half)) & 0xFFFFu) / 65536.f; };
 
     // The clump: another point of the same cell, shared with its other ribbons.
-    const float count = group.clumps;
     RandomKey shared = clump_key;
-    shared.index += static_cast<std::uint64_t>(c) * 16 + static_cast<std::uint64_t>(uniform_from_bits(bits.x[3]) * std::clamp(count, 1.f, 15.9f));
+    shared.index += static_cast<std::uint64_t>(c) * 16 + static_cast<std::uint64_t>(uniform_from_bits(bits.x[3]) * clumps);
     const PhiloxBlock clump_bits = philox_block(shared, 0);
     float tip[3];
     spread_in_triangle(uniform_from_bits(clump_bits.x[0]), uniform_from_bits(clump_bits.x[1]), tip);
@@ -182,7 +243,8 @@ void append_strands(const ForgeHead::Impl& model, int index, const FaceParameter
       inner[k] = &guides.inner[cell[k] * points];
     }
     const Vec3 place = outer[0][0] * root[0] + outer[1][0] * root[1] + outer[2][0] * root[2];
-    Vec3 path[kMaxGuidePoints];
+    Ribbon ribbon;
+    Vec3* path = ribbon.path;
     for (int p = 0; p < points; ++p) {
       const float along = static_cast<float>(p) / static_cast<float>(points - 1);
       const float pull = clump * smoothstep(0.f, 0.9f, along);
@@ -192,68 +254,34 @@ void append_strands(const ForgeHead::Impl& model, int index, const FaceParameter
         continue;
       }
       path[p] = {0.f, 0.f, 0.f};
-      for (int k = 0; k < 3; ++k)
-        path[p] = path[p] + mix(inner[k][p], outer[k][p], height) * mix(root[k], tip[k], pull);
+      for (int k = 0; k < 3; ++k) path[p] = path[p] + mix(inner[k][p], outer[k][p], height) * mix(root[k], tip[k], pull);
     }
     if (group.parallel > 0.f) {  // guides run together (a tail): keep ribbons apart
       const Vec3 apart{small(1, 0) - 0.5f, small(1, 1) - 0.5f, small(2, 0) - 0.5f};
-      for (int p = 1; p < points; ++p) path[p] = path[p] + apart * group.parallel * std::min(1.f, 3.f * static_cast<float>(p) / static_cast<float>(points));
+      for (int p = 1; p < points; ++p)
+        path[p] = path[p] + apart * (group.parallel * std::min(1.f, 3.f * static_cast<float>(p) / static_cast<float>(points)));
     }
 
     const float reach = (hair ? shape.length : 1.f) * (1.f - group.ragged * mix(small(2, 1), clump_reach, 0.5f * clump));
     const float wild = flyaway ? 2.5f : square(small(3, 0));
-    const Vec3 wander = Vec3{small(1, 0) - 0.5f, small(1, 1) - 0.4f, small(2, 0) - 0.5f} * (2.f * stray * wild);
-    const float roll = (small(3, 1) - 0.5f) * 1.5f, roll_cos = std::cos(roll), roll_sin = std::sin(roll);
-    const float width = 0.5f * group.width_m * (flyaway ? 0.3f : hair ? mix(1.25f, 0.55f, layer * shade) : mix(1.15f, 0.8f, shade));
-    const std::uint8_t label = label_of(group.material, place.x > 0.f);
-
-    const float begin = group.start * small(1, 0) * static_cast<float>(points - 1);
-    const float rate = reach * (1.f - group.start) * static_cast<float>(points - 1) / static_cast<float>(segments);
-    float stride = 0.f;
-    for (int p = 1; p < points; ++p) stride += length(path[p] - path[p - 1]);
-    stride *= reach * (1.f - group.start) / static_cast<float>(segments);  // at least: a curl needs seven segments a turn
-    const float turn_per_m = kTurn / std::max({group.curl_pitch_m, 7.f * stride, 1e-4f});
-    float travelled = 0.f;
-    Vec3 previous = path[0];
-    for (int i = 0; i <= segments; ++i) {
-      const float along = static_cast<float>(i) / static_cast<float>(segments);
-      const float at = begin + rate * static_cast<float>(i);
-      Vec3 tangent;
-      Vec3 here = along_path(path, points, at, tangent);
-      tangent = normalized(tangent);
-      Vec3 outwards{here.x, here.y - (here.y > 0.03f ? 0.03f : here.y), here.z + 0.03f};
-      outwards = normalized(outwards - tangent * dot(outwards, tangent));
-      const Vec3 across = cross(tangent, outwards);
-      const float loose = press.empty() ? 1.f : guides.loose[cell[0] * points + std::min(static_cast<int>(at + 0.5f), points - 1)];
-      if (curl > 0.f) {
-        travelled += i > 0 ? length(here - previous) : 0.f;
-        previous = here;
-        const float swing = curl * loose * std::min(4.f * along, 1.f);
-        const float angle = phase + turn_per_m * travelled;
-        here = here + across * (swing * std::cos(angle)) + outwards * (0.7f * swing * std::sin(angle));
-      }
-      here = here + wander * (loose * along * along);
-      const Vec3 side = across * roll_cos + outwards * roll_sin, normal = outwards * roll_cos - across * roll_sin;
-      const float half = width * mix(1.f, group.tip_width, along * along);
-      const float open = hair ? mix(0.45f, 1.f, mix(layer, 1.f, 0.35f * along)) * mix(0.7f, 1.f, std::min(3.f * along, 1.f)) : mix(0.8f, 1.f, along);
-      for (int k = 0; k < 2; ++k) {
-        const std::int64_t id = v + 2 * i + k;
-        const Vec3 q = here + side * (k == 0 ? -half : half);
-        const float values[3][3] = {{q.x, q.y, q.z}, {normal.x, normal.y, normal.z}, {tangent.x, tangent.y, tangent.z}};
-        std::copy_n(values[0], 3, &out.position[3 * id]);
-        std::copy_n(values[1], 3, &out.normal[3 * id]);
-        std::copy_n(values[2], 3, &out.rest[3 * id]);
-        const float aux[4] = {along, k == 0 ? -1.f : 1.f, open, shade};
-        std::copy_n(aux, 4, &out.aux[4 * id]);
-      }
-    }
-    for (int i = 0; i < segments; ++i, t += 2) {
-      const auto a = static_cast<std::int32_t>(v + 2 * i);
-      const std::int32_t ids[6] = {a, a + 1, a + 2, a + 1, a + 3, a + 2};
-      std::copy_n(ids, 6, &out.triangles[3 * t]);
-      out.label[t] = out.label[t + 1] = label;
-    }
+    ribbon.wander = Vec3{small(1, 0) - 0.5f, small(1, 1) - 0.4f, small(2, 0) - 0.5f} * (2.f * stray * wild);
+    ribbon.roll = (small(3, 1) - 0.5f) * 1.5f;
+    ribbon.half_width_m = 0.5f * group.width_m * (flyaway ? 0.3f : hair ? mix(1.25f, 0.55f, layer * shade) : mix(1.15f, 0.8f, shade));
+    ribbon.label = label_of(group.material, place.x > 0.f);
+    ribbon.layer = layer;
+    ribbon.shade = shade;
+    ribbon.curl_m = curl;
+    ribbon.phase = phase;
+    ribbon.loose = press.empty() ? nullptr : &guides.loose[cell[0] * points];
+    ribbon.begin = group.start * small(1, 0) * static_cast<float>(points - 1);
+    ribbon.rate = reach * (1.f - group.start) * static_cast<float>(points - 1) / static_cast<float>(segments);
+    float path_m = 0.f;
+    for (int p = 1; p < points; ++p) path_m += length(ribbon.path[p] - ribbon.path[p - 1]);
+    const float stride = path_m * reach * (1.f - group.start) / static_cast<float>(segments);
+    ribbon.turn_per_m = kTurn / std::max({group.curl_pitch_m, 7.f * stride, 1e-4f});  // a curl needs seven segments a turn
+    write_ribbon(group, ribbon, v, t, out);
     v += 2 * (segments + 1);
+    t += 2 * segments;
   }
   out.position.resize(3 * v);
   out.normal.resize(3 * v);

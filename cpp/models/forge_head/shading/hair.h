@@ -39,7 +39,8 @@ FORGE_HD Vec3 lit_strand(const Look& look, const Part& part, const Fragment& f, 
   // The environment: scattered, mirrored, and from behind at the outline.
   Vec3 color = albedo * irradiance(light, normal) * open;
   const Vec3 mirrored = f.normal * (2.f * dot(f.normal, f.to_eye)) - f.to_eye;
-  color = color + irradiance(light, normalized(mirrored + f.normal)) * ((0.022f + 0.035f * edge) * (0.4f + part.gloss) * open * (0.4f + 1.2f * streak));
+  const float mirror = (0.022f + 0.035f * edge) * (0.4f + part.gloss) * (0.4f + 1.2f * streak);
+  color = color + irradiance(light, normalized(mirrored + f.normal)) * (mirror * open);
   const Vec3 through{sqrtf(albedo.x), sqrtf(albedo.y), sqrtf(albedo.z)};
   color = color + albedo * through * irradiance(light, -f.to_eye) * (0.5f * edge * open);
 
