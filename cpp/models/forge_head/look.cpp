@@ -10,7 +10,7 @@ Vec3 color_of(const Color& c) { return {c[0], c[1], c[2]}; }
 // Skin of average blood by melanin: linear reflectance, fair to dark.
 Vec3 skin_tone(float melanin, float undertone) {
   constexpr int kSteps = 7;
-  const Vec3 steps[kSteps] = {{0.66f, 0.455f, 0.375f}, {0.58f, 0.370f, 0.280f},  {0.48f, 0.290f, 0.200f},   {0.365f, 0.205f, 0.133f},
+  const Vec3 steps[kSteps] = {{0.605f, 0.405f, 0.325f}, {0.53f, 0.335f, 0.250f},  {0.445f, 0.265f, 0.183f},   {0.345f, 0.195f, 0.127f},
                               {0.240f, 0.128f, 0.080f}, {0.133f, 0.071f, 0.046f}, {0.062f, 0.036f, 0.0265f}};
   const float t = saturate(melanin) * (kSteps - 1);
   const int i = std::min(static_cast<int>(t), kSteps - 2);
@@ -127,7 +127,6 @@ shade::Look look_of(const ForgeHead::Impl& model, const FaceParameters& face, co
   l.height[2] = height(31, 35);
   l.height[3] = height(62, 66);
   l.height[4] = height(8, 8);
-  if(getenv("DBG")) for (int k = 0; k < 5; ++k) fprintf(stderr, "h %d %g\n", k, l.height[k]);
   return l;
 }
 
