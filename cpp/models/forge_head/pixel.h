@@ -66,9 +66,9 @@ struct Openness {
 /// 16 texels under a cubic B-spline: as smooth as shadows get, and as wide as the map is coarse. Texels are compared with the plane of the
 /// surface rather than with the point, so that surfaces do not shade themselves. `slack`: metres.
 FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float slack) {
-  const Vec3 q = p + normal * (0.5f * slack) - map.centre;
   const auto size = static_cast<float>(map.size);
-  const float texel = 2.f * map.radius_m / size;
+  const float texel = 2.f * map.radius_m / size, facing = larger(dot(normal, map.towards), 0.f);
+  const Vec3 q = p + normal * (0.5f * slack + 1.6f * texel * square(1.f - facing)) - map.centre;  // grazing light needs more distance
   const float x = (dot(q, map.right) / map.radius_m * 0.5f + 0.5f) * size - 0.5f,
               y = (0.5f - dot(q, map.up) / map.radius_m * 0.5f) * size - 0.5f;
   const float fx = floorf(x), fy = floorf(y);
@@ -84,7 +84,7 @@ FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float sla
   float wx[4], wy[4];
   spline(x - fx, wx);
   spline(y - fy, wy);
-  const float steep = texel / larger(dot(normal, map.towards), 0.3f);
+  const float steep = texel / larger(facing, 0.2f);
   const float dx = dot(normal, map.right) * steep, dy = -dot(normal, map.up) * steep;
   const float z = map.radius_m * 2.f - dot(q, map.towards) - slack - dx * (1.f + x - fx) - dy * (1.f + y - fy);
   const float ramp = 1.f / (0.0006f + 0.4f * texel);
@@ -96,7 +96,7 @@ FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float sla
       open += w * saturate(1.f - over * ramp);
       thickness += w * larger(over, 0.f);
     }
-  return {open, thickness + 0.5f * slack};
+  return {smoothstep(0.03f, 0.97f, open), thickness + 0.5f * slack};  // the ends of the spline show the texels
 }
 
 /// Lips with a soft border: share of lip texels around (u, v) of the class map.
@@ -149,7 +149,7 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
   const Openness key = open_share(s.key_map, f.position, f.normal, s.key_slack), sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
   f.shadow = key.share;
   f.thickness_m = key.thickness_m;
-  f.sky = 0.2f + 0.8f * sky.share;
+  f.sky = 1.f - 0.8f * (1.f - sky.share) * saturate(0.4f + 0.6f * dot(f.normal, s.sky_map.towards));
   if (part.material == static_cast<std::uint8_t>(Material::skin) && f.rest.z > 0.f) {
     const float y = 10.f * f.rest.y - s.look.height[3];
     if (fabsf(y) < 0.16f && fabsf(f.rest.x) < 0.034f) f.lip = lip_share(s, f.aux[0], f.aux[1]);

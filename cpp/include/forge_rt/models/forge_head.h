@@ -71,13 +71,13 @@ struct HairShape {
 /// Light of one image: a key light with a soft edge, a rim light and an environment. Directions in the head frame, towards the light.
 struct FaceLight {
   float key_yaw_deg = 30.f, key_pitch_deg = 35.f;
-  float key_strength = 1.15f;
+  float key_strength = 0.95f;
   Color key_color{1.f, 0.97f, 0.92f};
   float key_softness = 0.4f;    ///< 0 hard shadows .. 1 soft
   float rim_yaw_deg = 150.f, rim_pitch_deg = 30.f;
   float rim_strength = 0.f;
   Color rim_color{1.f, 1.f, 1.f};
-  float ambient_strength = 0.5f;
+  float ambient_strength = 0.45f;
   /// Irradiance of the environment: spherical harmonics Y00, Y1-1, Y10, Y11, Y2-2 .. Y22 (Ramamoorthi and Hanrahan 2001, axes
   /// x right, y up, z out of the face), RGB each, already convolved with the cosine lobe.
   std::array<float, 27> environment{0.72f, 0.70f, 0.68f, 0.22f, 0.24f, 0.26f};

@@ -55,7 +55,7 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
   const float openness = open * mix(1.f, f.sky, 0.7f);
 
   // Sclera: grey, pink towards the corners, yellowish with age, veins from the corners.
-  Vec3 white = mix(Vec3{0.50f, 0.465f, 0.44f}, Vec3{0.47f, 0.41f, 0.34f}, saturate(0.4f * look.age + 0.35f * look.melanin));
+  Vec3 white = mix(Vec3{0.39f, 0.36f, 0.34f}, Vec3{0.35f, 0.305f, 0.255f}, saturate(0.4f * look.age + 0.35f * look.melanin));
   const float outward = smoothstep(1.2f, 3.2f, t);
   white = mix(white, Vec3{0.50f, 0.30f, 0.26f}, 0.65f * smoothstep(0.84f, 0.98f, lid.s) + (0.12f + 0.30f * look.bloodshot) * outward);
   if (f.pixel_m < 0.0005f && t > 1.05f) {
@@ -104,7 +104,7 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
 /// How much light gets this far into the mouth; z of the template, behind the lips.
 FORGE_HD float mouth_light(const Look& look, const Fragment& f) {
   const float depth = larger(0.575f - 10.f * f.rest.z, 0.f);
-  return 0.02f + 0.62f * square(saturate(1.f - depth / (0.30f + 0.25f * look.jaw_open)));
+  return 0.05f + 0.60f * square(saturate(1.f - depth / (0.42f + 0.25f * look.jaw_open)));
 }
 
 FORGE_HD Surface mouth_surface(const Look& look, const Fragment& f) {

@@ -45,6 +45,11 @@ FORGE_HD Vec3 highlight(const Surface& s, Vec3 to_eye, Vec3 towards, Vec3 color)
 
 FORGE_HD float wrapped(float facing, float wrap) { return larger((facing + wrap) / (1.f + wrap), 0.f); }
 
+/// The rim light casts no shadows: hollows and what turns away get little of it.
+FORGE_HD float rim_share(const Surface& s, const Fragment& f, const Light& light) {
+  return saturate(2.2f * s.occlusion - 0.7f) * smoothstep(-0.15f, 0.3f, dot(f.normal, light.rim));
+}
+
 /// Light that a surface scatters back: key, rim and environment.
 FORGE_HD Vec3 diffuse(const Surface& s, const Fragment& f, const Light& light, float openness) {
   // Where the channels wrap differently, light spreads under the surface: shadows end in red and bumps show less in it.
@@ -55,9 +60,10 @@ FORGE_HD Vec3 diffuse(const Surface& s, const Fragment& f, const Light& light, f
     return Vec3{wrapped(mix(facing, smooth, 0.6f * bleed), s.wrap.x + size), wrapped(mix(facing, smooth, 0.2f * bleed), s.wrap.y + size),
                 wrapped(facing, s.wrap.z + size)};
   };
-  const float warm = 0.5f * bleed * (sqrtf(f.shadow) - f.shadow), cold = 0.3f * bleed * f.shadow * (1.f - f.shadow);
-  const Vec3 key = light.key_color * Vec3{f.shadow + warm, f.shadow, f.shadow - cold};
-  return s.albedo * (key * lit_by(light.key) + light.rim_color * lit_by(light.rim) * saturate(1.6f * s.occlusion - 0.1f) +
+  const float half = bleed * f.shadow * (1.f - f.shadow), warm = 0.45f * half, cold = 0.25f * half;
+  // A large light is half hidden in hollows.
+  const Vec3 key = light.key_color * Vec3{f.shadow + warm, f.shadow, f.shadow - cold} * mix(1.f, openness, 0.55f * light.softness);
+  return s.albedo * (key * lit_by(light.key) + light.rim_color * lit_by(light.rim) * rim_share(s, f, light) +
                      irradiance(light, s.normal) * bent(openness, s.bend));
 }
 
@@ -65,14 +71,14 @@ FORGE_HD Vec3 diffuse(const Surface& s, const Fragment& f, const Light& light, f
 FORGE_HD Vec3 mirrored(const Surface& s, const Fragment& f, const Light& light, float openness) {
   const float nv = larger(dot(s.normal, f.to_eye), 0.f);
   const Vec3 towards = s.normal * (2.f * nv) - f.to_eye;
-  return irradiance(light, towards) * ((0.025f + 0.22f * pow5(1.f - nv)) * s.gloss * square(openness));
+  return irradiance(light, towards) * ((0.016f + 0.22f * pow5(1.f - nv)) * s.gloss * square(openness));
 }
 
 FORGE_HD Vec3 lit(const Surface& s, const Fragment& f, const Light& light) {
   const float openness = s.occlusion * f.sky;
   Vec3 color = diffuse(s, f, light, openness);
   if (s.gloss > 0.f)
-    color = color + highlight(s, f.to_eye, light.key, light.key_color * f.shadow) + highlight(s, f.to_eye, light.rim, light.rim_color) +
+    color = color + highlight(s, f.to_eye, light.key, light.key_color * f.shadow) + highlight(s, f.to_eye, light.rim, light.rim_color * rim_share(s, f, light)) +
             mirrored(s, f, light, openness);
   return color;
 }

@@ -29,10 +29,10 @@ FORGE_HD float canonical_height(const Look& look, float y) {
 /// Where a shaved beard shows.
 FORGE_HD float beard_share(Vec3 q, float wander) {
   const float side = fabsf(q.x);
-  const float lip = hill((square(q.x / 0.24f) + square((q.y + 0.235f) / 0.085f)) * 1.2f) * (1.f - 0.5f * hill(square(q.x / 0.04f)));
-  const float edge = -0.36f + 1.25f * (side - 0.26f) + 0.08f * wander;  // from the mouth's corner to the ear
+  const float lip = 1.2f * hill(square(q.x / 0.26f) + square((q.y + 0.240f) / 0.090f)) * (1.f - 0.45f * hill(square(q.x / 0.04f)));
+  const float edge = -0.36f + 1.25f * larger(side - 0.26f, 0.f) + 0.08f * wander;  // from the mouth's corner to the ear
   const float jaw = smoothstep(0.05f, -0.13f, q.y - edge) * smoothstep(-0.44f, -0.25f, q.z) * smoothstep(-1.12f, -0.88f, q.y);
-  return saturate(larger(lip, jaw) - 0.8f * hill((square(q.x / 0.23f) + square((q.y + 0.40f) / 0.08f)) * 0.9f));
+  return saturate(larger(lip, jaw) - 0.9f * hill(square(q.x / 0.24f) + square((q.y + 0.39f) / 0.075f)));
 }
 
 /// A point of the skin in the frame of an eye, metres; `gap` is its height over the upper lid's margin.
@@ -64,7 +64,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   if (see_pore > 0.f) pore = smoothstep(0.5f, 0.85f, value_noise(q * 118.f, look.seed + 3u, slope_pore)) * see_pore;
 
   // Zones.
-  const float cheek = hill(square((side - 0.37f) / 0.17f) + square((c.y + 0.02f) / 0.16f)) * front;
+  const float cheek = hill(square((side - 0.38f) / 0.23f) + square((c.y + 0.03f - 0.25f * (side - 0.38f)) / 0.19f)) * front;
   const float nose = hill(square(c.x / 0.15f) + square((c.y + 0.06f) / 0.14f)) * front;
   const float chin = hill(square(c.x / 0.15f) + square((c.y + 0.70f) / 0.12f)) * front;
   const float lids = hill(square((side - 0.315f) / 0.20f) + square((c.y - 0.32f) / 0.11f)) * front;
@@ -72,14 +72,14 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float mouth = hill(square(c.x / 0.30f) + square((c.y + 0.38f) / 0.20f)) * front;
 
   // Blood.
-  const float flush = look.redness * (0.55f * cheek + 0.55f * nose + 0.26f * chin + 0.22f * lids + (ear ? 0.55f : 0.f) + 0.10f * mouth);
-  float blood = (0.22f * (look.redness - 0.4f) + flush - 0.10f * brow_bone + coarse * (0.20f + 0.35f * flush) + middle * (0.16f + 0.30f * flush) +
+  const float flush = look.redness * (0.85f * cheek + 0.80f * nose + 0.40f * chin + 0.35f * lids + (ear ? 0.75f : 0.f) + 0.12f * mouth);
+  float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) + middle * (0.26f + 0.45f * flush) +
                  0.20f * fine) * (1.f - 0.62f * dark);
   if (f.label == kNeck) blood -= 0.05f;
   Vec3 albedo = look.tone * Vec3{1.f - 0.06f * blood, 1.f - 0.46f * blood, 1.f - 0.42f * blood};
 
   // Pigment: patches; darker around eyes and mouth on dark skin, yellower forehead on fair skin.
-  const float pigment = 1.f + (0.10f + 0.10f * dark) * coarse + 0.10f * middle + 0.11f * fine - 0.14f * dark * mouth - 0.16f * dark * lids -
+  const float pigment = 1.f + (0.12f + 0.14f * dark) * coarse + 0.15f * middle + 0.12f * fine - 0.14f * dark * mouth - 0.16f * dark * lids -
                         0.07f * dark * brow_bone + 0.05f * cheek * dark;
   albedo = albedo * pigment;
   const float circle = hill(square((side - 0.265f) / 0.13f) + square((c.y - 0.185f + 0.25f * (side - 0.265f)) / 0.060f)) * front;
@@ -88,11 +88,11 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
 
   Relief relief{{0.f, 0.f, 0.f}, 0.f};
   if (look.freckles > 0.f && pixel < 0.025f) {
-    const float sun = saturate(0.15f + 0.9f * cheek + 0.9f * nose + 0.35f * brow_bone) * front;
-    const Vec3 p = q * 26.f + slope_middle * 0.15f;
-    const float spot = larger(spots(p, 0.85f * look.freckles * sun, 0.16f, 0.34f, look.seed + 4u),
-                              0.8f * spots(q * 41.f, 0.6f * look.freckles * sun, 0.15f, 0.36f, look.seed + 5u));
-    albedo = albedo * mix(grey(1.f), Vec3{0.72f, 0.54f, 0.42f}, (0.45f + 0.5f * look.freckles) * spot);
+    const float sun = saturate(0.10f + 1.1f * cheek + 1.1f * nose + 0.15f * brow_bone) * front * (0.8f + 0.9f * coarse);
+    const Vec3 p = q * 31.f + slope_middle * 0.20f;
+    const float spot = larger(spots(p, 1.1f * look.freckles * sun, 0.16f, 0.40f, look.seed + 4u),
+                              0.7f * spots(q * 47.f + slope_middle * 0.2f, 1.2f * look.freckles * sun, 0.18f, 0.42f, look.seed + 5u));
+    albedo = albedo * mix(grey(1.f), Vec3{0.78f, 0.63f, 0.52f}, (0.40f + 0.5f * look.freckles) * spot);
   } else if (look.freckles > 0.f) {
     albedo = albedo * mix(grey(1.f), Vec3{0.93f, 0.88f, 0.84f}, look.freckles * saturate(cheek + nose));
   }
@@ -104,9 +104,10 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     const float spot = spots(q * 8.3f + slope_middle * 0.03f, 0.75f * look.blemishes * (front - 0.6f * hill(square((side - 0.315f) / 0.2f) + square((c.y - 0.3f) / 0.13f))), 0.09f, 0.25f, look.seed + 7u);
     albedo = albedo * mix(grey(1.f), mix(Vec3{0.95f, 0.62f, 0.62f}, Vec3{0.72f, 0.60f, 0.55f}, dark), smoothstep(0.f, 0.9f, spot));
   }
-  if (look.age > 0.6f) {  // spots of age
-    const float spot = spots(q * 6.1f + slope_middle * 0.10f, 0.8f * (look.age - 0.6f) * smoothstep(0.1f, 0.5f, side + larger(c.y - 0.5f, 0.f)), 0.08f, 0.30f, look.seed + 8u);
-    albedo = albedo * mix(grey(1.f), Vec3{0.78f, 0.66f, 0.56f}, 0.8f * smoothstep(0.f, 0.5f, spot));
+  if (look.age > 0.55f) {  // spots of age
+    const float sun = 0.9f * (look.age - 0.5f) * smoothstep(0.1f, 0.5f, side + larger(c.y - 0.5f, 0.f));
+    const float spot = spots(q * 7.3f + slope_middle * 0.16f, sun, 0.08f, 0.32f, look.seed + 8u);
+    albedo = albedo * mix(grey(1.f), Vec3{0.80f, 0.70f, 0.61f}, 0.65f * smoothstep(0.f, 1.f, spot * (1.f + 1.5f * middle + fine)));
   }
   // Small vessels on cheeks and nose.
   const float vessels = saturate(look.redness + 0.5f * look.wrinkles - 0.55f) * (cheek + nose) * (1.f - dark) * visible(0.02f);
@@ -122,14 +123,14 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     if (beard > 0.f) {
       const Vec3 hair = mix(Vec3{0.60f, 0.66f, 0.70f}, mix(grey(1.f), look.hair_color, 0.5f), 0.25f);
       const float see = visible(0.011f);
-      const float dots = see > 0.f ? smoothstep(0.52f, 0.72f, value_noise(q * 92.f, look.seed + 9u)) * 2.4f : 1.f;
-      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.65f * see) * (0.85f + 0.8f * middle)));
+      const float dots = see > 0.f ? 2.6f * larger(spots(q * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u), spots(q * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u)) : 1.f;
+      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.55f * see) * (0.85f + 0.8f * middle)));
     }
   }
 
   // Make-up.
   if (look.blush > 0.f) {
-    const float at = hill(square((side - 0.40f + 0.5f * (c.y - 0.02f)) / 0.17f) + square((c.y - 0.02f - 0.25f * (side - 0.4f)) / 0.12f)) * front;
+    const float at = hill(square((side - 0.42f) / 0.20f) + square((c.y - 0.01f - 0.45f * (side - 0.42f)) / 0.11f)) * front;
     albedo = albedo * mix(grey(1.f), Vec3{1.02f, 0.56f, 0.60f}, 0.75f * look.blush * at);
   }
   if (look.eyeshadow > 0.f) {
@@ -141,19 +142,19 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float rough = 0.5f + 0.5f * look.pores + 0.4f * look.wrinkles;
   const float oily = saturate(0.25f + 0.85f * nose + 0.7f * hill(square(c.x / 0.30f) + square((c.y - 0.72f) / 0.20f)) * front + 0.45f * chin + 0.55f * cheek);
   const float bumps = f.lip > 0.6f ? 0.f : 1.f;
-  relief.slope = slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.085f * rough * see_fine * bumps) +
+  relief.slope = slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.055f * rough * see_fine * bumps) +
                  slope_pore * (0.16f * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps);
   add_wrinkles(look, c, coarse + 0.5f * middle, coarse, relief);
   albedo = albedo * ((1.f - 0.10f * look.pores * pore * (0.5f + saturate(cheek + nose))) * (1.f - 0.42f * saturate(relief.dark)));
 
   Skin out;
   Surface& s = out.base;
-  s.wrap = mix(Vec3{0.34f, 0.17f, 0.10f}, Vec3{0.18f, 0.10f, 0.07f}, dark);
+  s.wrap = mix(Vec3{0.30f, 0.16f, 0.10f}, Vec3{0.16f, 0.10f, 0.07f}, dark);
   s.bend = {0.85f, 1.20f, 1.35f};
-  s.occlusion = f.aux[2];
-  s.gloss = (0.55f + 0.9f * look.gloss) * (0.75f + 0.35f * oily) * (1.f + 0.8f * fine + 0.8f * middle);
+  s.occlusion = larger(f.aux[2] * (0.55f + 0.45f * f.aux[2]), 0.10f);
+  s.gloss = (0.40f + 0.7f * look.gloss) * (0.75f + 0.35f * oily) * (1.f + 0.4f * fine + 0.2f * middle);
   s.sharpness = 7.f;
-  out.film = look.gloss * (0.25f + 1.3f * oily) * (0.85f + 0.5f * dark) * larger(1.f + 1.3f * fine + 0.9f * middle - 0.5f * pore, 0.f);
+  out.film = look.gloss * (0.25f + 1.3f * oily) * (0.85f + 0.5f * dark) * larger(1.f + 0.6f * fine + 0.25f * middle - 0.5f * pore, 0.f);
   out.film_sharpness = 26.f;
   out.fuzz = 1.f;
 
@@ -170,7 +171,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
 
   // Lips.
   if (f.lip > 0.02f) {
-    const float lip = smoothstep(0.22f, 0.62f, f.lip);
+    const float lip = smoothstep(0.15f, 0.72f, f.lip);
     Vec3 slope_line;
     const float line = value_noise({q.x * 52.f, q.y * 5.f, 3.5f}, look.seed + 10u, slope_line) - 0.5f;
     const float upper = smoothstep(-0.006f, 0.010f, c.y + 0.380f);
@@ -227,7 +228,7 @@ FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& f, const Light& light) 
   color = color + key * (s.gloss * lobe(s.normal, f.to_eye, light.key, s.sharpness, spread) +
                          skin.film * lobe(s.normal, f.to_eye, light.key, skin.film_sharpness, spread));
   if (luminance(light.rim_color) > 0.f)
-    color = color + light.rim_color * (saturate(1.6f * s.occlusion - 0.1f) *
+    color = color + light.rim_color * (rim_share(s, f, light) *
                                        (s.gloss * lobe(s.normal, f.to_eye, light.rim, s.sharpness, 0.05f) + skin.film * lobe(s.normal, f.to_eye, light.rim, skin.film_sharpness, 0.05f)));
   const float grazing = square(square(1.f - nv));
   color = color + (irradiance(light, f.normal) * openness + key * saturate(0.6f + dot(f.normal, light.key)) +

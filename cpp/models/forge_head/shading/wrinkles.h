@@ -14,8 +14,8 @@ struct Relief {
 /// One groove: `d` across it in half widths, `across` the direction of d, `depth` its steepness.
 FORGE_HD void groove(Relief& r, float d, Vec3 across, float depth) {
   const float g = hill(d * d);
-  r.slope = r.slope + across * (2.f * d * g * depth);
-  r.dark += 0.8f * depth * g;
+  r.slope = r.slope + across * (3.2f * d * g * depth);
+  r.dark += 1.1f * depth * g;
 }
 
 /// Distance to the nearest of parallel lines one apart, -0.5 .. 0.5.
