@@ -29,7 +29,16 @@ def v_neck(body: Body) -> Patch:
 def turtleneck(body: Body) -> Patch:
     """A rolled collar up to under the chin; the rest is the crew neck."""
     azimuth = body.azimuth
-    profile = [(0.30, -0.02), (0.40, 0.05), (0.42, 0.10), (0.38, 0.14), (0.20, 0.155), (0.04, 0.16), (-0.02, 0.12), (0.0, 0.06)]
+    profile = [
+        (0.30, -0.02),
+        (0.40, 0.05),
+        (0.42, 0.10),
+        (0.38, 0.14),
+        (0.20, 0.155),
+        (0.04, 0.16),
+        (-0.02, 0.12),
+        (0.0, 0.06),
+    ]
     s = np.sin(azimuth)
     foot = -1.66 - 0.20 * np.maximum(s, 0) ** 1.5 + 0.10 * np.maximum(-s, 0)
     reach = 1.0 - 0.16 * np.maximum(s, 0) + 0.10 * np.maximum(-s, 0)
@@ -64,7 +73,7 @@ def collar(body: Body, gap: float, stand: tuple[float, float], leaf: tuple[float
     reach = np.linalg.norm(base - CENTRE, axis=-1)
     spread = azimuth - 0.16 * tip * np.sign(np.cos(azimuth))
     rim = body.surface(theta + length / reach, spread, over, 0.6)
-    middle = 0.5 * (shoulder + rim) + 0.035 * np.stack([np.cos(azimuth), 0.6 + 0 * s, s], -1)
+    middle = 0.5 * (shoulder + rim) + 0.02 * np.stack([np.cos(azimuth), 0.6 + 0 * s, s], -1)
     under = body.surface(theta + (length - 0.02) / reach, spread, over - 0.045, 0.6)
     points = np.stack([base, 0.5 * (base + top), top, fold, shoulder, middle, rim, under])
     along = np.array([0.3, 0.2, 0.06, 0.03, 0.02, 0.015, 0.0, 0.0])
@@ -114,7 +123,7 @@ def jacket(body: Body, depth: float, offset: float, back: float = -1.46) -> Patc
     for _ in range(14):
         theta = 0.5 * (low + high)
         p = body.surface(theta, body.azimuth, 0.0, 1.0)
-        covered = (np.abs(p[:, 0]) > opening(p[:, 1], depth) + 0.03) | (p[:, 1] < depth)
+        covered = (np.abs(p[:, 0]) > opening(p[:, 1], depth) + 0.09) | (p[:, 1] < depth)
         low, high = np.where(covered, low, theta), np.where(covered, theta, high)
     theta = np.where(s > 0.1, high, body.theta_at(-1.56 + (back + 1.56) * np.maximum(-s, 0) ** 0.7, body.azimuth))
     edge = [(0.06, 0.02), (0.03, offset - 0.03), (0.05, offset)]
@@ -123,10 +132,10 @@ def jacket(body: Body, depth: float, offset: float, back: float = -1.46) -> Patc
 
 def lapel(body: Body, depth: float, width: float, offset: float) -> Patch:
     """The left lapel (of the subject), from the button up to the notch, then the upper collar around to the nape."""
-    s = np.linspace(0.0, 1.0, 12)
+    s = np.linspace(0.0, 0.86, 12)
     inner_y = depth + (-1.66 - depth) * s
     inner_x = opening(inner_y, depth)
-    across = width * np.where(s < 0.74, 0.16 + 0.84 * (s / 0.74) ** 0.8, np.where(s < 0.83, 0.42, 0.70 - 0.9 * (s - 0.83)))
+    across = width * np.where(s < 0.72, 0.16 + 0.84 * (s / 0.72) ** 0.8, 0.48)
     w = np.array([-0.06, 0.0, 0.03, 0.5, 0.97, 1.0])
     lift = np.array([-0.10, -0.02, 0.05, 0.055, 0.04, -0.015])
     x = inner_x[:, None] + w[None] * across[:, None]
@@ -137,22 +146,21 @@ def lapel(body: Body, depth: float, width: float, offset: float) -> Patch:
     return grid(points, False, uv, CENTRE)
 
 
-def jacket_collar(body: Body, offset: float, height: float = 0.30, fall: float = 0.42) -> Patch:
-    """The upper collar: from the notches around the nape."""
-    azimuth = np.linspace(np.pi / 2 + 0.62, 2.5 * np.pi - 0.62, 27)
+def jacket_collar(body: Body, offset: float, height: float = 0.26, fall: float = 0.32) -> Patch:
+    """The upper collar: from the notches around the nape, standing up behind, flat in front."""
+    azimuth = np.linspace(np.pi / 2 + 0.60, 2.5 * np.pi - 0.60, 33)
     s = np.sin(azimuth)
-    front = smoothstep(-0.2, 0.85, s)
+    front = smoothstep(-0.3, 0.8, s)
     foot = -1.56 - 0.20 * np.maximum(s, 0) + 0.10 * np.maximum(-s, 0)
     theta = body.theta_at(foot, azimuth)
-    base = body.surface(theta, azimuth, offset - 0.10, 0.8)
-    top = body.around_neck(azimuth, foot + height * (1 - 0.75 * front), 0.155)
-    fold = body.around_neck(azimuth, foot + height * (1 - 0.75 * front) + 0.02, 0.20)
-    reach = np.linalg.norm(base - CENTRE, axis=-1)
-    rim = body.surface(theta + fall / reach, azimuth, offset + 0.075, 1.0)
-    middle = 0.45 * fold + 0.55 * rim + 0.05 * np.stack([np.cos(azimuth), 0.5 + 0 * s, s], -1)
-    under = body.surface(theta + (fall - 0.02) / reach, azimuth, offset - 0.01, 1.0)
-    points = np.stack([base, top, fold, middle, rim, under])
-    uv = np.stack(np.broadcast_arrays((0.1 * azimuth)[None], np.array([0.3, 0.05, 0.04, 0.03, 0.0, 0.0])[:, None]), -1)
+    reach = np.linalg.norm(body.surface(theta, azimuth) - CENTRE, axis=-1)
+    rise = height * (1 - front)
+    rows = ((0.06 + 0 * s, -0.08), (-0.9 * rise, 0.02), (-rise, 0.05), (-0.9 * rise + 0.02, 0.085), (0.45 * fall - 0.4 * rise, 0.065),
+            (fall + 0 * s, 0.04), (fall - 0.02 + 0 * s, -0.05))  # fmt: skip
+    points = np.stack([body.surface(theta + d / reach, azimuth, offset + lift, 1.0) for d, lift in rows])
+    uv = np.stack(
+        np.broadcast_arrays((0.1 * azimuth)[None], np.array([0.3, 0.05, 0.04, 0.03, 0.02, 0.0, 0.0])[:, None]), -1
+    )
     return grid(points, False, uv, np.array([0, -1.7, -0.4]))
 
 
@@ -160,7 +168,7 @@ def tie(body: Body) -> Patch:
     """Knot and blade."""
     y = np.array([-1.80, -1.84, -1.98, -2.10, -2.14, -2.16, -2.6, -3.2, -4.0, -5.2])
     half = np.array([0.10, 0.145, 0.125, 0.09, 0.075, 0.10, 0.16, 0.21, 0.27, 0.33])
-    lift = np.array([0.10, 0.20, 0.24, 0.21, 0.15, 0.13, 0.12, 0.12, 0.14, 0.20])
+    lift = np.array([0.10, 0.20, 0.24, 0.21, 0.16, 0.15, 0.20, 0.25, 0.26, 0.27])
     w = np.array([-1.0, -0.85, 0.0, 0.85, 1.0])
     drop = np.array([-0.06, 0.0, 0.02, 0.0, -0.06])
     points = body.front(half[:, None] * w[None], np.broadcast_to(y[:, None], (10, 5)), lift[:, None] + drop[None], 0.6)
@@ -176,7 +184,7 @@ def hood(body: Body) -> Patch:
     ])  # fmt: skip
     left = smooth_path(knots, 15)
     full = np.concatenate([left, (left * [-1, 1, 1, 1, 1])[-2::-1]])
-    roll = tube(full[:, :3], full[:, 3:], 10, up=(0, 1, 0))
+    roll = tube(full[:, :3], full[:, 3:], 8, up=(0, 1, 0))
     # the bag of the hood below the roll, on the back
     azimuth = np.linspace(1.12 * np.pi, 1.88 * np.pi, 15)
     down = np.array([-0.05, 0.15, 0.5, 0.95, 1.25, 1.32])
@@ -189,7 +197,9 @@ def hood(body: Body) -> Patch:
     strings = []
     for x, length in ((0.17, 1.25), (-0.19, 1.05)):
         y = np.linspace(-2.22, -2.22 - length, 7)
-        strings.append(tube(body.front(x + 0.05 * np.sin(3 * y), y, 0.17 + 0.1 * smoothstep(-2.5, -4.0, y), 0.6), 0.027, 5))
+        strings.append(
+            tube(body.front(x + 0.05 * np.sin(3 * y), y, 0.17 + 0.1 * smoothstep(-2.5, -4.0, y), 0.6), 0.027, 5)
+        )
     return join(roll, grid(bag, inside=CENTRE), *strings)
 
 
@@ -197,13 +207,13 @@ def tank(body: Body) -> Patch:
     """A tube around the chest and two straps."""
     s, c = np.sin(body.azimuth), np.abs(np.cos(body.azimuth))
     under_arm = smoothstep(0.76, 0.97, c)
-    height = (np.where(s > 0, -3.2, -2.9) + 0.50 * smoothstep(0.25, 0.62, c)) * (1 - under_arm) - 3.9 * under_arm
+    height = (np.where(s > 0, -3.2, -2.9) + 0.55 * smoothstep(0.0, 0.66, c)) * (1 - under_arm) - 3.9 * under_arm
     theta = body.theta_at(height, body.azimuth)
     edge = [(0.05, -0.02), (0.0, 0.03), (0.02, 0.055), (0.09, 0.055), (0.11, 0.04)]
     tube_ = body.drape(theta, edge, 7, 0.04, 0.04, loose=0.3, folds=0.012)
     angle = np.linspace(np.radians(-64), np.radians(66), 17)  # over the shoulder, from the back to the front
     strap = []
-    for x, lift in ((0.64, 0.0), (0.66, 0.05), (0.79, 0.06), (0.92, 0.05), (0.94, 0.0)):
+    for x, lift in ((0.64, 0.01), (0.645, 0.055), (0.79, 0.065), (0.935, 0.055), (0.94, 0.01)):
         x_ = x + 0.10 * np.sin(angle) ** 2
         direction = np.stack([0 * angle, np.cos(angle), np.sin(angle)], -1)
         start = np.stack([x_, np.full_like(angle, -3.4), np.full_like(angle, -0.45)], -1)
@@ -225,11 +235,16 @@ def scarf(body: Body) -> Patch:
         path = np.stack([(radius + wobble) * np.cos(turn), height - tilt * np.sin(turn) + 0.05 * np.cos(2 * turn),
                          -0.42 + (radius + wobble) * np.sin(turn) * 0.98], -1)  # fmt: skip
         size = np.stack([thick * (1 + 0.18 * np.sin(5 * turn)), tall * (1 + 0.12 * np.cos(4 * turn + 1))], 1)
-        loops.append(tube(path, size, 9, True, power=0.9))
+        loops.append(tube(path, size, 7, True, power=0.9))
     y = np.linspace(-2.0, -5.6, 12)
     w = np.linspace(-1, 1, 8)
     x = 0.50 + 0.42 * w[None] * (1 - 0.25 * np.exp(-((y[:, None] + 2.0) ** 2) / 0.3)) + 0.05 * np.sin(2 * y[:, None])
-    lift = 0.44 + 0.05 * np.sin(5.5 * w[None] + 0.6 * y[:, None]) - 0.20 * (np.abs(w[None]) > 0.99) + 0.10 * smoothstep(-2.6, -4.0, y)[:, None]
+    lift = (
+        0.44
+        + 0.05 * np.sin(5.5 * w[None] + 0.6 * y[:, None])
+        - 0.20 * (np.abs(w[None]) > 0.99)
+        + 0.10 * smoothstep(-2.6, -4.0, y)[:, None]
+    )
     end = body.front(x, np.broadcast_to(y[:, None], x.shape), lift, 1.0)
     return join(*loops, grid(end, inside=CENTRE))
 
@@ -241,7 +256,7 @@ def clothes(head: Head, body: Body) -> dict[str, tuple[Patch, Bound]]:
         "v_neck": v_neck(body),
         "turtleneck": turtleneck(body),
         "shirt": join(shirt(body), placket(body, -2.16)),
-        "collar": collar(body, 0.20, (0.34, 0.24), (0.12, 0.56), (-1.90, -1.54, -1.44), 0.14),
+        "collar": collar(body, 0.20, (0.34, 0.24), (0.07, 0.54), (-1.90, -1.54, -1.44), 0.14),
         "jacket": join(jacket(body, -4.9, 0.16), lapel(body, -4.9, 0.82, 0.17).both_sides(), jacket_collar(body, 0.17)),
         "tie": tie(body),
         "hood": hood(body),

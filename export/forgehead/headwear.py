@@ -5,13 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from .head import Head
-from .mesh_tools import Bound, Patch, bind_affine, cast_inwards, grid, join, nearest_skin, smooth_min, smooth_path, tube, unit
+from .mesh_tools import (
+    Bound,
+    Patch,
+    bind_affine,
+    cast_inwards,
+    grid,
+    join,
+    nearest_skin,
+    smooth_min,
+    smooth_path,
+    tube,
+    unit,
+)
 from .parameters import Array, base_parameters, smoothstep
 from .sculpture import Sculpture
 from .shoulders import Body, bind_clothes
 
 SKULL = np.array([0.0, 0.28, -0.12])
-COLUMNS = 28
+COLUMNS = 26
 
 
 class Scalp:
@@ -64,14 +76,14 @@ class Scalp:
 
 
 def beanie(scalp: Scalp) -> Patch:
-    rim = scalp.rim(0.66, 0.02, -0.25)
+    rim = scalp.rim(0.58, 0.0, -0.30)
     ends = np.array([0.0, 0.0, 0.02, 0.16, 0.30, 0.32, 0.31, 0.42, 0.56, 0.70, 0.83, 0.94])
     offset = np.array([0.03, 0.10, 0.14, 0.155, 0.14, 0.12, 0.07, 0.09, 0.12, 0.17, 0.23, 0.27])
     return scalp.dome(rim, offset, ends)
 
 
 def cap(scalp: Scalp, backwards: bool = False) -> Patch:
-    rim = scalp.rim(0.66, 0.36, 0.02) if not backwards else scalp.rim(0.60, 0.36, 0.20)
+    rim = scalp.rim(0.54, 0.24, -0.12) if not backwards else scalp.rim(0.55, 0.26, 0.02)
     a = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
     front = np.maximum(np.sin(a if not backwards else -a), 0)
     ends = np.array([0.0, 0.0, 0.05, 0.18, 0.34, 0.50, 0.66, 0.82, 0.94])
@@ -87,18 +99,29 @@ def cap(scalp: Scalp, backwards: bool = False) -> Patch:
     reach = 0.78 * np.abs(np.sin((turn - turn[0]) / (turn[-1] - turn[0]) * np.pi)) ** 0.45
     drop = 0.10 + 0.10 * np.cos(turn) ** 2
     rows, uv = [], []
-    for t, up in ((0.0, 0.012), (0.33, 0.016), (0.66, 0.016), (0.98, 0.014), (1.0, 0.0), (0.97, -0.014), (0.4, -0.016), (0.0, -0.014)):
+    for t, up in (
+        (0.0, 0.012),
+        (0.33, 0.016),
+        (0.66, 0.016),
+        (0.98, 0.014),
+        (1.0, 0.0),
+        (0.97, -0.014),
+        (0.4, -0.016),
+        (0.0, -0.014),
+    ):
         bend = -drop * reach * t - 0.42 * np.cos(turn) ** 2 * t * reach
         rows.append(root + forward * (reach * t)[:, None] + np.stack([0 * turn, bend + up + 0.01, 0 * turn], -1))
         uv.append(np.stack([0 * turn - 1.0, 0.1 * reach * t], -1))
     brim = grid(np.array(rows), uv=np.array(uv), inside=np.array(rows).mean((0, 1)))
-    button = tube(np.stack([crown.vertices[-1] - [0, 0.01, 0], crown.vertices[-1] + [0, 0.03, 0]]), 0.05, 8, up=(0, 0, 1))
+    button = tube(
+        np.stack([crown.vertices[-1] - [0, 0.01, 0], crown.vertices[-1] + [0, 0.03, 0]]), 0.05, 8, up=(0, 0, 1)
+    )
     return join(crown, brim, button)
 
 
 def brimmed(scalp: Scalp, wide: float, tall: float, droop: float) -> Patch:
     """Crown with a crease, band and an all-round brim."""
-    rim = scalp.rim(0.62, 0.44, 0.22)
+    rim = scalp.rim(0.54, 0.30, 0.06)
     foot = scalp.over(rim, 0.06)
     middle = foot.mean(0)
     a = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
@@ -107,7 +130,16 @@ def brimmed(scalp: Scalp, wide: float, tall: float, droop: float) -> Patch:
     up = np.array([0.0, 1.0, -0.18])
     rows, uv = [], []
     top = middle + up * tall
-    profile = [(0.0, 1.0, 0.0), (0.18, 1.0, 0.0), (0.20, 0.985, 0.0), (0.55, 0.955, 0.0), (0.86, 0.90, 0.0), (0.98, 0.80, 0.02), (1.0, 0.60, 0.10), (0.97, 0.3, 0.22)]
+    profile = [
+        (0.0, 1.0, 0.0),
+        (0.18, 1.0, 0.0),
+        (0.20, 0.985, 0.0),
+        (0.55, 0.955, 0.0),
+        (0.86, 0.90, 0.0),
+        (0.98, 0.80, 0.02),
+        (1.0, 0.60, 0.10),
+        (0.97, 0.3, 0.22),
+    ]
     for h, r, dent in profile:
         line = (1 - h) * foot + h * (top + flat * 0.92)
         p = line * 1.0
@@ -125,10 +157,22 @@ def brimmed(scalp: Scalp, wide: float, tall: float, droop: float) -> Patch:
     pole = last.mean(0)[None]
     if np.cross(last[1] - last[0], pole[0] - last[0])[1] > 0:
         fan = fan[:, ::-1]
-    crown = Patch(np.concatenate([crown.vertices, pole]), np.concatenate([crown.faces, fan]), np.concatenate([crown.uv, [[0.0, 0.1 * tall]]]))
+    crown = Patch(
+        np.concatenate([crown.vertices, pole]),
+        np.concatenate([crown.faces, fan]),
+        np.concatenate([crown.uv, [[0.0, 0.1 * tall]]]),
+    )
     out = unit(flat)
     brim_rows, brim_uv = [], []
-    for t, lift in ((0.0, 0.012), (0.4, 0.014), (0.8, 0.014), (1.0, 0.004), (0.97, -0.012), (0.5, -0.014), (0.0, -0.012)):
+    for t, lift in (
+        (0.0, 0.012),
+        (0.4, 0.014),
+        (0.8, 0.014),
+        (1.0, 0.004),
+        (0.97, -0.012),
+        (0.5, -0.014),
+        (0.0, -0.012),
+    ):
         bend = t**1.5 * wide * (0.30 * np.abs(np.cos(a)) ** 2 - droop + 0.04 * np.sin(3 * a))
         brim_rows.append(foot + out * (wide * t) + np.stack([0 * a, bend + lift, 0 * a], -1))
         brim_uv.append(np.stack([a / (2 * np.pi), np.full_like(a, 0.1 * wide * t)], -1))
@@ -137,10 +181,15 @@ def brimmed(scalp: Scalp, wide: float, tall: float, droop: float) -> Patch:
 
 
 def hat_band(scalp: Scalp) -> Patch:
-    rim = scalp.rim(0.62, 0.44, 0.22)
+    rim = scalp.rim(0.54, 0.30, 0.06)
     foot = scalp.over(rim, 0.068)
     middle = foot.mean(0)
-    rows = [foot + [0, 0.01, 0], foot + [0, 0.02, 0] + 0.01 * unit(foot - middle), foot + [0, 0.15, -0.025] + 0.01 * unit(foot - middle), foot + [0, 0.17, -0.03]]
+    rows = [
+        foot + np.array([0, 0.01, 0]),
+        foot + np.array([0, 0.02, 0]) + 0.01 * unit(foot - middle),
+        foot + np.array([0, 0.15, -0.025]) + 0.01 * unit(foot - middle),
+        foot + np.array([0, 0.17, -0.03]),
+    ]
     return grid(np.array(rows), True, inside=middle)
 
 
@@ -160,13 +209,17 @@ def turban(scalp: Scalp) -> Patch:
     """Wound cloth: ridges that cross above the forehead."""
     rim = scalp.rim(0.58, 0.10, -0.28)
     a = np.arange(COLUMNS) * 2 * np.pi / COLUMNS
-    ends = np.linspace(0.0, 0.95, 15)
+    ends = np.linspace(0.0, 0.96, 19)
     over = 0.06 + 0.30 * np.sin(np.pi * np.clip(ends * 0.8 + 0.12, 0, 1)) ** 0.8
     front = np.abs((a - np.pi / 2 + np.pi) % (2 * np.pi) - np.pi) / np.pi  # 0 front .. 1 back
-    ridge = np.abs(np.sin(np.pi * (5.0 * ends[:, None] - 3.2 * front[None] + 0.4))) ** 0.7
-    offset = over[:, None] * (1 - 0.25 * front[None]) + 0.055 * ridge * np.sin(np.pi * np.clip(ends + 0.12, 0, 1))[:, None]
+    ridge = np.abs(np.sin(np.pi * (6.0 * ends[:, None] - 3.4 * front[None]))) ** 0.7
+    offset = (
+        over[:, None] * (1 - 0.25 * front[None]) + 0.055 * ridge * np.sin(np.pi * np.clip(ends + 0.12, 0, 1))[:, None]
+    )
     offset[0] = 0.02
-    return scalp.dome(rim, offset, ends)
+    dome = scalp.dome(rim, offset, ends)
+    phase = (6.0 * ends[:, None] - 3.4 * front[None]).ravel()
+    return Patch(dome.vertices, dome.faces, np.stack([np.append(phase, 6.0), dome.uv[:, 1]], 1))
 
 
 def helmet(scalp: Scalp) -> Patch:
@@ -181,11 +234,23 @@ def helmet(scalp: Scalp) -> Patch:
     root = np.stack([np.interp(index, np.arange(COLUMNS), root_all[:, k]) for k in range(3)], -1)
     reach = 0.32 * np.sin((turn - turn[0]) / (turn[-1] - turn[0]) * np.pi) ** 0.5
     forward = np.stack([0.4 * np.cos(turn), -0.25 + 0 * turn, np.sin(turn)], -1)
-    rows = [root + forward * (reach * t)[:, None] + [0, lift, 0] for t, lift in ((0, 0.0), (0.5, 0.012), (1.0, 0.0), (0.5, -0.03), (0, -0.04))]
+    rows = [
+        root + forward * (reach * t)[:, None] + [0, lift, 0]
+        for t, lift in ((0, 0.0), (0.5, 0.012), (1.0, 0.0), (0.5, -0.03), (0, -0.04))
+    ]
     peak = grid(np.array(rows), inside=np.array(rows).mean((0, 1)))
     strap = []
     for k in (0.30, -0.12):
-        path = smooth_path([[0.78, 0.20, k], [0.72, -0.35, 0.5 * k + 0.10], [0.58, -0.85, 0.22], [0.30, -1.14, 0.42], [0.0, -1.20, 0.48]], 11)
+        path = smooth_path(
+            [
+                [0.78, 0.20, k],
+                [0.72, -0.35, 0.5 * k + 0.10],
+                [0.58, -0.85, 0.22],
+                [0.30, -1.14, 0.42],
+                [0.0, -1.20, 0.48],
+            ],
+            11,
+        )
         strap.append(tube(path, np.stack([np.full(11, 0.045), np.full(11, 0.012)], 1), 4, up=(1, 0, 0.3)))
     return join(shell, peak, *[s.both_sides() for s in strap])
 
@@ -207,15 +272,35 @@ def hijab_hood(scalp: Scalp) -> Patch:
 
     psi = np.arange(32) * 2 * np.pi / 32
     c, s = np.cos(psi), np.sin(psi)
-    edge = np.stack([0.61 * np.sign(c) * np.abs(c) ** 0.85, np.where(s > 0, -0.2 + 0.86 * s, -0.2 - 0.99 * np.abs(s)), np.where(s > 0, 0.45 + 0.28 * s, 0.45 + 0.10 * np.abs(s))], -1)
+    edge = np.stack(
+        [
+            0.58 * np.sign(c) * np.abs(c) ** 0.85,
+            np.where(s > 0, -0.2 + 0.86 * s, -0.2 - 0.945 * np.abs(s)),
+            np.where(s > 0, 0.45 + 0.28 * s, 0.45 + 0.20 * np.abs(s)),
+        ],
+        -1,
+    )
     first = unit(edge - centre)
     pole = unit(np.array([0.0, -0.15, -1.0]))
     angle = np.arccos(np.clip(first @ pole, -1, 1))
     rows, uv = [], []
-    for t, offset in ((0.0, -0.03), (0.0, 0.03), (0.025, 0.06), (0.10, 0.05), (0.20, 0.05), (0.32, 0.05), (0.45, 0.05), (0.6, 0.05), (0.75, 0.05), (0.9, 0.05)):
+    for t, offset in (
+        (0.0, -0.03),
+        (0.0, 0.03),
+        (0.025, 0.06),
+        (0.10, 0.05),
+        (0.20, 0.05),
+        (0.32, 0.05),
+        (0.45, 0.05),
+        (0.6, 0.05),
+        (0.75, 0.05),
+        (0.9, 0.05),
+    ):
         d = (np.sin((1 - t) * angle)[:, None] * first + np.sin(t * angle)[:, None] * pole) / np.sin(angle)[:, None]
         surface = cast_inwards(field, centre, d, 2.6, 60)
-        fold = 0.028 * np.sin(14 * t * np.pi + 3.0 * psi + np.sin(2 * psi)) * np.clip(t / 0.2, 0, 1) * (s < 0.2)
+        fold = (
+            0.022 * np.sin(22 * t + 1.5 * np.abs(psi - np.pi / 2)) * np.clip(t / 0.2, 0, 1) * smoothstep(0.5, -0.3, s)
+        )
         rows.append(surface + (offset + fold)[:, None] * d)
         uv.append(np.stack([psi / (2 * np.pi), np.full_like(psi, 0.18 * t)], -1))
     points = np.array(rows)
@@ -226,7 +311,11 @@ def hijab_hood(scalp: Scalp) -> Patch:
     top = cast_inwards(field, centre, pole[None], 2.6, 60) + 0.05 * pole
     if np.cross(last[1] - last[0], top[0] - last[0]) @ pole < 0:
         fan = fan[:, ::-1]
-    return Patch(np.concatenate([hood.vertices, top]), np.concatenate([hood.faces, fan]), np.concatenate([hood.uv, [[0.0, 0.18]]]))
+    return Patch(
+        np.concatenate([hood.vertices, top]),
+        np.concatenate([hood.faces, fan]),
+        np.concatenate([hood.uv, [[0.0, 0.18]]]),
+    )
 
 
 def hijab_drape(body: Body) -> Patch:
@@ -235,10 +324,19 @@ def hijab_drape(body: Body) -> Patch:
     theta = body.neckline(-1.55, -1.38, -1.30, az)
     reach = np.linalg.norm(body.surface(theta, az) - [0.0, -2.9, -0.45], axis=-1)
     s = np.sin(az)
-    length = 1.15 + 0.75 * np.maximum(s, 0) ** 2 + 0.4 * np.maximum(-s, 0)
+    length = 2.0 + 1.2 * np.maximum(s, 0) ** 2 + 0.6 * np.maximum(-s, 0)
     rows, uv = [], []
-    for t, lift in ((0.0, 0.10), (0.12, 0.24), (0.28, 0.30), (0.45, 0.28), (0.62, 0.26), (0.8, 0.25), (0.97, 0.25), (1.0, 0.19)):
-        fold = 0.05 * np.sin(8 * az + 6 * t + np.sin(3 * az)) * np.clip(t / 0.2, 0, 1)
+    for t, lift in (
+        (0.0, 0.10),
+        (0.07, 0.32),
+        (0.16, 0.38),
+        (0.28, 0.38),
+        (0.45, 0.38),
+        (0.7, 0.40),
+        (0.98, 0.40),
+        (1.0, 0.28),
+    ):
+        fold = 0.04 * np.sin(6 * az + 9 * t + np.sin(3 * az)) * np.clip(t / 0.2, 0, 1)
         rows.append(body.surface(theta + t * length / reach, az, lift + fold, 1.0))
         uv.append(np.stack([az / (2 * np.pi), 0.1 * t * length], -1))
     return grid(np.array(rows), True, np.array(uv), np.array([0, -2.9, -0.45]))
@@ -254,8 +352,8 @@ def bind_hat(head: Head, points: Array) -> Bound:
 def headwear(head: Head, body: Body) -> dict[str, tuple[Patch, Bound]]:
     scalp = Scalp()
     shapes = {
-        "beanie": beanie(scalp), "cap": cap(scalp), "cap_back": cap(scalp, True), "fedora": brimmed(scalp, 0.55, 0.92, 0.10),
-        "sun_hat": brimmed(scalp, 1.05, 0.80, 0.34), "hat_band": hat_band(scalp), "head_band": head_band(scalp),
+        "beanie": beanie(scalp), "cap": cap(scalp), "cap_back": cap(scalp, True), "fedora": brimmed(scalp, 0.55, 1.0, 0.10),
+        "sun_hat": brimmed(scalp, 0.90, 0.84, 0.34), "hat_band": hat_band(scalp), "head_band": head_band(scalp),
         "turban": turban(scalp), "helmet": helmet(scalp), "hijab": hijab_hood(scalp),
     }  # fmt: skip
     bound = {name: (patch, bind_hat(head, patch.vertices)) for name, patch in shapes.items()}

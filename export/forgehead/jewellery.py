@@ -46,20 +46,29 @@ def jewellery(head: Head, body: Body) -> dict[str, tuple[Patch, Bound]]:
     shapes: dict[str, tuple[Patch, Bound]] = {}
     drop = join(ball(0.022), tube(np.array([[0, 0, 0.0], [0, -0.16, 0]]), 0.007, 4, up=(0, 0, 1)),
                 lathe([(0.002, -0.15), (0.02, -0.20), (0.035, -0.27), (0.028, -0.32), (0.004, -0.345)], 8))  # fmt: skip
-    for name, patch in (("studs", ball(0.032)), ("hoops", ring(0.17, 0.012)), ("small_hoops", ring(0.085, 0.013, 14)), ("drops", drop)):
-        left = patch.moved(at + [0.012, 0.01, 0.004])
+    for name, patch in (
+        ("studs", ball(0.032)),
+        ("hoops", ring(0.17, 0.012)),
+        ("small_hoops", ring(0.085, 0.013, 14)),
+        ("drops", drop),
+    ):
+        left = patch.moved(at + np.array([0.012, 0.01, 0.004]))
         right = left.mirrored()
         ids_l, w = bind_rigid(left.vertices, [vertex])
         ids_r, _ = bind_rigid(right.vertices, [int(head.mirror[vertex])])
         shapes[name] = (join(left, right), (np.concatenate([ids_l, ids_r]), np.concatenate([w, w])))
-    for name, front, thick, count in (("chain", -2.12, 0.016, 48), ("choker", -1.72, 0.030, 40), ("long_chain", -2.75, 0.012, 48)):
+    for name, front, thick, count in (
+        ("chain", -2.12, 0.016, 48),
+        ("choker", -1.72, 0.030, 40),
+        ("long_chain", -2.75, 0.012, 48),
+    ):
         patch = chain(body, front, 0.02, thick, links=1, count=count)
         shapes[name] = (patch, bind_clothes(head, patch.vertices))
     hang = body.front(np.array([0.0]), np.array([-2.80]), 0.04)[0]
     pendant = lathe([(0.002, 0.0), (0.05, -0.02), (0.085, -0.09), (0.06, -0.16), (0.003, -0.20)], 10, 0.4).moved(hang)
     shapes["pendant"] = (pendant, bind_clothes(head, pendant.vertices))
     pearls = []
-    turn = np.linspace(0, 2 * np.pi, 34, endpoint=False)
+    turn = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     theta = body.neckline(-2.05, -1.55, -1.42, turn, 1.8)
     for place in body.surface(theta, turn, 0.04):
         pearls.append(ball(0.052, 3, 5).moved(place))

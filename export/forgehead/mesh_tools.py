@@ -111,8 +111,16 @@ def tube(path: Array, radius: float | Array, sides: int = 6, closed: bool = Fals
     caps = []
     column = np.arange(sides)
     for row, reverse in ((0, False), (n - 1, True)):
-        fan = np.stack([np.full(sides, n * sides + (row > 0)), row * sides + column, row * sides + (column + 1) % sides], 1)
-        caps.append(outward(np.concatenate([vertices, path[[0, -1]]]), fan, path[row] + (tangent[row] if not reverse else -tangent[row])))
+        fan = np.stack(
+            [np.full(sides, n * sides + (row > 0)), row * sides + column, row * sides + (column + 1) % sides], 1
+        )
+        caps.append(
+            outward(
+                np.concatenate([vertices, path[[0, -1]]]),
+                fan,
+                path[row] + (tangent[row] if not reverse else -tangent[row]),
+            )
+        )
     return Patch(np.concatenate([vertices, path[[0, -1]]]), np.concatenate([faces, *caps]),
                  np.concatenate([uv.reshape(-1, 2), uv[[0, -1], 0]]))  # fmt: skip
 
@@ -131,7 +139,6 @@ def lathe(profile: Sequence[Sequence[float]], columns: int, squash: float = 1.0)
 
 def box(half: Sequence[float], bevel: float) -> Patch:
     """A box with one bevel; every facet has its own vertices, so that edges stay sharp."""
-    hx, hy, hz = half
     patches = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
@@ -141,7 +148,9 @@ def box(half: Sequence[float], bevel: float) -> Patch:
             corners[..., axis] = sign * h[axis]
             corners[..., a] = np.array([-1, 1])[:, None] * (h[a] - bevel)
             corners[..., b] = np.array([-1, 1])[None, :] * (h[b] - bevel)
-            uv = np.stack(np.meshgrid([0.0, 1.0], [0.0, 1.0], indexing="ij"), -1) + [2.0 * axis + (sign > 0), 0.0]
+            uv = np.stack(np.meshgrid([0.0, 1.0], [0.0, 1.0], indexing="ij"), -1) + np.array(
+                [2.0 * axis + (sign > 0), 0.0]
+            )
             patches.append(grid(corners, uv=uv, inside=np.zeros(3)))
             for other, sign_2 in ((a, -1.0), (a, 1.0)):  # bevels between `axis` and the next axis
                 third = b
@@ -188,7 +197,9 @@ def level_set(field: Callable[[Array], Array], low: Array, high: Array, cell: fl
     quad = np.concatenate(quads)
     faces = np.concatenate([quad[:, [0, 1, 2]], quad[:, [0, 2, 3]]])
     for _ in range(3):
-        vertices = vertices - (field(vertices) / np.maximum((gradient(field, vertices) ** 2).sum(1), 0.3))[:, None] * gradient(field, vertices)
+        vertices = vertices - (field(vertices) / np.maximum((gradient(field, vertices) ** 2).sum(1), 0.3))[
+            :, None
+        ] * gradient(field, vertices)
     return Patch(vertices, faces, np.zeros((len(vertices), 2)))
 
 
@@ -215,7 +226,9 @@ def capsule(p: Array, a: Sequence[float], b: Sequence[float], radius: Sequence[f
     return np.linalg.norm(p - a_ - along[..., None] * axis, axis=-1) - (radius[0] + along * (radius[1] - radius[0]))
 
 
-def cast_inwards(field: Callable[[Array], Array], centre: Array, direction: Array, far: float = 6.0, steps: int = 70) -> Array:
+def cast_inwards(
+    field: Callable[[Array], Array], centre: Array, direction: Array, far: float = 6.0, steps: int = 70
+) -> Array:
     """Outermost surface points [N, 3] on rays from `centre`."""
     t = np.full(len(direction), far)
     for _ in range(steps):
@@ -233,7 +246,10 @@ def bind_to(head: Head, points: Array, anchors: np.ndarray, reach: float | None 
     """The nearest 3-4 of `anchors`, continuously weighted. With `reach`, weights fade with the distance: what is missing stays put."""
     distance, near = cKDTree(head.rest[anchors]).query(points, k=min(5, len(anchors)))
     if distance.shape[1] == 5:
-        weight = np.maximum(1.0 / np.maximum(distance[:, :4], 1e-2) ** 2 - 1.0 / np.maximum(distance[:, 4:], 1e-2) ** 2, 0.0) + 1e-6
+        weight = (
+            np.maximum(1.0 / np.maximum(distance[:, :4], 1e-2) ** 2 - 1.0 / np.maximum(distance[:, 4:], 1e-2) ** 2, 0.0)
+            + 1e-6
+        )
     else:
         weight = 1.0 / np.maximum(distance[:, :4], 1e-2) ** 2
     weight = weight / weight.sum(1, keepdims=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .clothes import clothes
-from .eyewear import eyewear
+from .eyewear import FRAMES, eyewear, feelers
 from .head import Head
 from .headwear import headwear
 from .jewellery import jewellery
@@ -35,7 +35,9 @@ def build_meshes(head: Head) -> Described:
     ranges: dict[str, dict[str, list[int]]] = {}
     place: dict[bytes, list[int]] = {}  # shapes of the same topology share their triangles
     vertex = triangle = 0
-    for name, (patch, bound) in sorted(shapes.items(), key=lambda item: item[1][1] is None):  # free ones last: no rows of mesh_bind
+    for name, (patch, bound) in sorted(
+        shapes.items(), key=lambda item: item[1][1] is None
+    ):  # free ones last: no rows of mesh_bind
         count, faces = len(patch.vertices), patch.faces.astype(np.uint16)
         if faces.tobytes() not in place:
             place[faces.tobytes()] = [triangle, len(faces)]
@@ -56,7 +58,11 @@ def build_meshes(head: Head) -> Described:
         "mesh_triangles": np.concatenate(triangles),
     }
     table = load_table("meshes")
-    return Described(arrays, [_row(row, ranges, table["body"]) for row in table["meshes"]])
+    rows = [_row(row, ranges, table["body"]) for row in table["meshes"]]
+    for row in rows:
+        if row["material"] in ("glasses", "lens"):
+            row["feelers"] = feelers(head, FRAMES[row["name"].removeprefix("dark_").split("_", 1)[1]])
+    return Described(arrays, rows)
 
 
 def _row(row: dict[str, Any], ranges: dict[str, dict[str, list[int]]], body: dict[str, Any]) -> dict[str, Any]:

@@ -26,9 +26,8 @@ class Body:
 
     def __init__(self) -> None:
         self.sculpture = Sculpture(base_parameters())
-        # columns are denser in front, where collars open
         even = np.linspace(0.0, 2 * np.pi, COLUMNS, endpoint=False)
-        self.azimuth = even + 0.16 * np.sin(2 * even) * np.where(np.sin(even) > 0, 1.0, 0.3)
+        self.azimuth = even - 0.10 * np.sin(2 * even)
 
     def torso(self, points: Array, loose: float = 0.0) -> Array:
         """Field of the body alone; x >= 0."""
@@ -39,7 +38,7 @@ class Body:
         f = smooth_min(f, ellipsoid(p, [0.0, -3.2, 0.06], [1.1, 0.8, 0.42]), 0.6)
         f = smooth_min(f, capsule(p, [0.0, -2.42, -0.52], [1.34, -2.52, -0.55], [0.46, 0.38]), k)
         f = smooth_min(f, capsule(p, [0.10, -1.52, -0.78], [1.22, -2.30, -0.62], [0.22, 0.28]), 0.6)
-        f = smooth_min(f, capsule(p, [1.48, -2.58, -0.52], [1.74, -4.6, -0.50], [0.42, 0.36]), 0.5 + 0.3 * loose)
+        f = smooth_min(f, capsule(p, [1.48, -2.58, -0.52], [1.74, -4.6, -0.50], [0.42, 0.36]), 0.5 + 0.45 * loose)
         f = smooth_min(f, capsule(p, [1.74, -4.6, -0.50], [1.84, -8.5, -0.30], [0.36, 0.31]), 0.2)
         # collar bones
         f = smooth_min(f, capsule(p, [0.15, -2.02, 0.04], [0.66, -2.07, 0.0], [0.06, 0.05]), 0.16 + 0.5 * loose)
@@ -91,7 +90,9 @@ class Body:
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         return 0.5 * (low + high)
 
-    def neckline(self, front: float, side: float, back: float, azimuth: Array | None = None, sharp: float = 1.5) -> Array:
+    def neckline(
+        self, front: float, side: float, back: float, azimuth: Array | None = None, sharp: float = 1.5
+    ) -> Array:
         """Polar angles of a collar of these heights."""
         azimuth = self.azimuth if azimuth is None else azimuth
         s = np.sin(azimuth)
@@ -128,14 +129,16 @@ class Body:
             lean = smoothstep(np.radians(62), np.radians(115), thetas[-1])
             fold = folds * lean * np.sin(fold_phase + 2.4 * s)
             heights.append(offset + hang * lean + fold)
-        points = self.surface(np.array(thetas), np.broadcast_to(azimuth, (len(thetas), len(azimuth))), np.array(heights), loose)
+        points = self.surface(
+            np.array(thetas), np.broadcast_to(azimuth, (len(thetas), len(azimuth))), np.array(heights), loose
+        )
         along = 0.1 * np.concatenate([[d for d, _ in edge], edge[-1][0] + down * 5.0])
         uv = np.stack(np.broadcast_arrays((0.1 * azimuth)[None], along[:, None]), -1)
         return grid(points, closed, uv, CENTRE)
 
     def skin(self) -> Patch:
         """Bare shoulders, chest and upper arms, from just under the neck's own skin."""
-        theta = self.neckline(-1.70, -1.50, -1.45)
+        theta = self.neckline(-1.68, -1.24, -1.06)
         edge = [(0.0, -0.012), *((d, 0.0) for d in (0.08, 0.17, 0.27, 0.40, 0.55))]
         return self.drape(theta, edge, 9, -0.02, 0.0, 0.0)
 

@@ -40,7 +40,7 @@ shade::Finish finish_named(const std::string& name, const std::string& where) {
       {"plain", shade::Finish::plain},   {"skin", shade::Finish::skin},     {"jersey", shade::Finish::jersey}, {"knit", shade::Finish::knit},
       {"rib", shade::Finish::rib},       {"poplin", shade::Finish::poplin}, {"wool", shade::Finish::wool},     {"silk", shade::Finish::silk},
       {"fleece", shade::Finish::fleece}, {"felt", shade::Finish::felt},     {"twill", shade::Finish::twill},   {"straw", shade::Finish::straw},
-      {"gloss", shade::Finish::gloss},   {"metal", shade::Finish::metal},   {"hand", shade::Finish::hand},     {"paper", shade::Finish::paper},
+      {"wound", shade::Finish::wound},   {"gloss", shade::Finish::gloss},   {"metal", shade::Finish::metal},   {"hand", shade::Finish::hand},     {"paper", shade::Finish::paper},
       {"screen", shade::Finish::screen}};
   const auto found = names.find(name);
   check(found != names.end(), ErrorCode::corrupt_file, where, ": bundle.json names the unknown finish '", name, "'");
@@ -151,6 +151,12 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
         mesh.scale.emplace_back(i, axes.get<std::array<float, 3>>());
       }
     }
+    if (m.contains("feelers"))
+      for (const auto& f : field<std::vector<std::array<float, 5>>>(m, "feelers", folder)) {
+        check(f[0] >= 0.f && f[0] < static_cast<float>(model.head->vertices()), ErrorCode::corrupt_file, folder, ": mesh '", mesh.name,
+              "' feels for vertex ", f[0]);
+        mesh.feelers.push_back({static_cast<std::int64_t>(f[0]), {f[1], f[2], f[3]}, f[4]});
+      }
     mesh.pose_low = m.value("pose_low", mesh.pose_low);
     mesh.pose_high = m.value("pose_high", mesh.pose_high);
     check(mesh.label < kLabelCount && vertex[0] >= 0 && vertex[1] >= 0 && vertex[0] + vertex[1] <= count && triangle[0] >= 0 && triangle[1] >= 0 &&

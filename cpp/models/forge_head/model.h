@@ -33,6 +33,14 @@ struct MeshPart {
   /// Shoulders: template positions grow about `pivot_m` by 1 + sum(slider * axis), as far as the vertex does not follow the head.
   std::vector<std::pair<int, std::array<float, 3>>> scale;
   std::array<float, 3> pivot_m{};
+  /// Glasses move forward until no feeler touches: a head vertex, the weights of the glasses' first three anchors there, the
+  /// template's gap in metres.
+  struct Feeler {
+    std::int64_t vertex;
+    std::array<float, 3> weight;
+    float gap_m;
+  };
+  std::vector<Feeler> feelers;
   /// Free objects: where they make sense; x y z (metres), rotation (axis-angle, radians), scale.
   std::array<float, 7> pose_low{0.f, 0.f, 0.16f, 0.f, 0.f, 0.f, 1.f}, pose_high{0.f, 0.f, 0.16f, 0.f, 0.f, 0.f, 1.f};
 };

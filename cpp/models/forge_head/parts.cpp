@@ -42,6 +42,19 @@ shade::Part part_of(const MeshPart& mesh, const FaceAppearance& look) {
   return p;
 }
 
+// How far glasses must move forward so that brows and cheeks stay behind them.
+float clearance(const MeshPart& mesh, const float* vertices, const float* rest, const std::int32_t* anchors) {
+  constexpr float kMargin = 0.0006f;
+  float shift = 0.f;
+  for (const MeshPart::Feeler& f : mesh.feelers) {
+    float frame = 0.f;
+    for (int k = 0; k < 3; ++k) frame += f.weight[k] * (vertices[3 * anchors[k] + 2] - rest[3 * anchors[k] + 2]);
+    const float skin = vertices[3 * f.vertex + 2] - rest[3 * f.vertex + 2];
+    shift = std::max(shift, skin - frame - f.gap_m + kMargin);
+  }
+  return std::min(shift, 0.015f);
+}
+
 }  // namespace
 
 void append_mesh(const ForgeHead::Impl& model, int index, const FaceParameters& face, const float* vertices, Assembly& out) {
@@ -54,6 +67,7 @@ void append_mesh(const ForgeHead::Impl& model, int index, const FaceParameters& 
   const Vec3 turn = vec3(face.occluder.rotation.data()), place = vec3(face.occluder.position_m.data());
   Vec3 grow{0, 0, 0};  // of the body, against the template's
   for (const auto& [slider, axes] : mesh.scale) grow = grow + vec3(axes.data()) * face.sliders[slider];
+  const float forward = standing ? 0.f : clearance(mesh, vertices, rest, bind);
   const Vec3 pivot = vec3(mesh.pivot_m.data());
   for (std::int64_t v = 0; v < mesh.vertices; ++v) {
     const Vec3 home = vec3(template_position + 3 * v);
@@ -68,12 +82,18 @@ void append_mesh(const ForgeHead::Impl& model, int index, const FaceParameters& 
         staying -= weight[4 * v + k];
       }
       p = p + (home - pivot) * grow * staying;
+      p.z += forward;
     }
     out.position.insert(out.position.end(), {p.x, p.y, p.z});
     out.rest.insert(out.rest.end(), {home.x, home.y, home.z});
     const float* uv = model.mesh_uv.data<float>() + 2 * (mesh.vertex + v);
-    if (mesh.finish == shade::Finish::skin && !standing) uv = model.uv.data<float>() + 2 * std::int64_t{bind[4 * v]};  // of the neck
-    out.aux.insert(out.aux.end(), {uv[0], uv[1], 1.f, 0.f});
+    float occlusion = 1.f;
+    if (mesh.finish == shade::Finish::skin && !standing) {  // continues the neck
+      const std::int64_t anchor = bind[4 * v];
+      uv = model.uv.data<float>() + 2 * anchor;
+      occlusion = mix(1.f, model.occlusion.data<float>()[anchor], weight[4 * v] + weight[4 * v + 1] + weight[4 * v + 2] + weight[4 * v + 3]);
+    }
+    out.aux.insert(out.aux.end(), {uv[0], uv[1], occlusion, 0.f});
   }
   // Area-weighted normals.
   out.normal.resize(out.position.size(), 0.f);

@@ -18,7 +18,7 @@ FORGE_HD Vec3 bumped(Vec3 normal, Vec3 slope) { return normalized(normal - (slop
 
 /// Slope of soft folds: ridges along a wandering phase, strong in some places and absent in others. q in decimetres.
 FORGE_HD Vec3 fold_slope(Vec3 q, float amount, std::uint32_t seed) {
-  const float side = q.x < 0.f ? -1.f : 1.f;
+  const float side = q.x / (fabsf(q.x) + 0.35f);
   const float wander = value_noise(q * 0.9f, seed), strength = value_noise(q * 1.3f + Vec3{7.f, 3.f, 1.f}, seed + 1u);
   const Vec3 first{side * 4.6f, 2.6f, 1.2f}, second{side * -2.4f, 6.2f, 0.8f};
   const float a = cosf(dot(first, q) + 9.f * wander), b = cosf(dot(second, q) - 8.f * wander + 1.f);
@@ -87,7 +87,8 @@ FORGE_HD float cloth_print(const Look& look, Finish finish, int pattern, const F
     const float x = smoothstep(-0.1f, 0.1f, sinf(q.x * frequency)), y = smoothstep(-0.1f, 0.1f, sinf(q.y * frequency));
     return 0.45f * x + 0.45f * y;
   }
-  if (pattern == 3) return smoothstep(0.42f, 0.58f, 0.65f * value_noise(q * 4.f, look.seed + 11u) + 0.35f * value_noise(q * 11.f, look.seed + 12u));
+  if (pattern == 3)
+    return smoothstep(0.42f, 0.58f, 0.65f * value_noise(q * 4.f, look.seed + 11u) + 0.35f * value_noise(q * 11.f, look.seed + 12u));
   return 0.f;
 }
 
@@ -96,7 +97,10 @@ FORGE_HD Surface cloth_surface(const Look& look, const Part& part, const Fragmen
   const Vec3 q = f.rest * 10.f;
   const Weave weave = cloth_weave(finish, f.aux[0], f.aux[1], f);
   const bool soft = finish == Finish::wool || finish == Finish::fleece || finish == Finish::knit || finish == Finish::rib;
-  const float amount = finish == Finish::wool ? 0.45f : finish == Finish::knit || finish == Finish::rib ? 0.5f : finish == Finish::silk ? 0.15f : 1.f;
+  const float amount = finish == Finish::wool                            ? 0.45f
+                       : finish == Finish::knit || finish == Finish::rib ? 0.5f
+                       : finish == Finish::silk                          ? 0.15f
+                                                                         : 1.f;
   Surface s;
   s.normal = bumped(f.normal, fold_slope(q, amount, look.seed + 21u) + weave.slope);
   Vec3 color = mix(part.color, part.color_2, cloth_print(look, finish, part.pattern & 3, f));
@@ -141,12 +145,17 @@ FORGE_HD Surface hat_surface(const Part& part, const Fragment& f) {
   } else if (finish == Finish::straw) {
     const float a = sinf(v * 2200.f), b = sinf(u * 6.2831853f * 130.f + (a > 0.f ? 1.57f : -1.57f));
     s.albedo = s.albedo * mix(0.85f, 0.78f + 0.22f * a * b + 0.1f * a, resolved(0.003f, f));
+  } else if (finish == Finish::wound) {  // u counts the turns of the cloth
+    const float turn = u - floorf(u);
+    s.albedo = s.albedo * (0.55f + 0.45f * smoothstep(0.f, 0.22f, turn)) * (1.f + 0.10f * (value_noise(q * 60.f, 6u) - 0.5f));
+    s.normal = bumped(f.normal, Vec3{0.f, 1.f, 0.f} * (1.1f * (turn - 0.6f)));
+    s.normal = bumped(s.normal, fold_slope(q * 2.6f + Vec3{0.f, -8.f, 0.f}, 0.5f, 31u));
   } else if (finish == Finish::gloss) {
     s.gloss = 1.6f;
     s.sharpness = 140.f;
     s.wrap = grey(0.03f);
   } else if (finish == Finish::silk || finish == Finish::jersey) {  // scarves and turbans
-    s.normal = bumped(f.normal, fold_slope(q * 2.2f + Vec3{0.f, -8.f, 0.f}, 0.9f, 31u));
+    s.normal = bumped(f.normal, fold_slope(q * 1.6f + Vec3{0.f, -8.f, 0.f}, 0.4f, 31u));
     s.albedo = s.albedo * (1.f + 0.10f * (value_noise(q * 60.f, 6u) - 0.5f));
     if (finish == Finish::silk) s.gloss = 0.7f, s.sharpness = 16.f;
   } else {  // felt
@@ -168,9 +177,10 @@ FORGE_HD Surface solid_surface(const Part& part, const Fragment& f) {
     // A mirror shows a bright sky, a dark horizon and a lit ground.
     const Vec3 mirrored = f.normal * (2.f * dot(f.normal, f.to_eye)) - f.to_eye;
     const float room = 0.30f + 0.9f * smoothstep(0.05f, 0.6f, mirrored.y) + 0.35f * smoothstep(-0.1f, -0.7f, mirrored.y);
-    s.albedo = s.albedo * room;
-    s.gloss = fmaxf(part.gloss, 5.f);
-    s.sharpness = 90.f;
+    const float thin = smoothstep(0.0003f, 0.0009f, f.pixel_m);  // wires of a pixel's width show all of it at once
+    s.albedo = s.albedo * mix(room, 0.7f, thin);
+    s.gloss = mix(fmaxf(part.gloss, 5.f), 1.f, thin);
+    s.sharpness = mix(90.f, 10.f, thin);
   } else if (finish == Finish::hand) {
     const float coarse = value_noise(q * 9.f, 41u), fine = value_noise(q * 60.f, 42u);
     const float nail = f.aux[0], crease = f.aux[1];
