@@ -20,6 +20,7 @@ CORNER_REACH = 0.93  # the lid edge stays within this share of the eyeball's rad
 # corners, where the edge goes down to the eyeball as caruncle and outer canthus.
 EDGE_CLEARANCE, EDGE_DEPTH, CORNER_DEPTH = 0.008, 0.045, 0.30
 LID_THICKNESS = 0.004
+CARUNCLE = 0.042  # how far it stands out of the inner corner
 MARGIN_CLEARANCE, MARGIN_DEPTH = 0.011, 0.022
 SKIN_CLEARANCE = 0.015
 HIDDEN_RING, HIDDEN_DEPTH = -0.4, 0.035  # the last ring ends inside the eyeball: no gap from any side
@@ -31,9 +32,9 @@ NOSTRIL_SKIN = (1.6, 1.25, 1.0)
 NOSTRIL_BAG = ((0.94, 0.012), (0.84, 0.045), (0.55, 0.085))
 NOSTRIL_POLE = 0.105
 LIP_STATIONS = (0.0, 0.10, 0.25, 0.42, 0.60, 0.80, 1.0, 1.14, 1.4)
-LIP_OVERLAP = 0.006
-UPPER_ROLL = (-0.14, 0.40, 0.92, 1.10, 1.05, 0.80, 0.46, 0.16, 0.0)
-LOWER_ROLL = (-0.14, 0.55, 1.00, 1.10, 0.92, 0.52, 0.12, -0.05, 0.0)
+LIP_OVERLAP = 0.004
+UPPER_ROLL = (-0.05, 0.40, 0.92, 1.10, 1.05, 0.80, 0.46, 0.16, 0.0)
+LOWER_ROLL = (-0.55, 0.55, 1.00, 1.10, 0.92, 0.52, 0.12, -0.05, 0.0)
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def eyelid_curve(p: Parameters, ring: float, angle: Array, blink: float = 0.0, w
     lower = -p["eye.low"] * np.abs(s) ** 1.05 * (1.0 + 0.16 * c)
     # the closed line hangs below the corners only where the lids run across: else the corner strips would turn over
     apart = CORNER_ORDER * np.abs(s) * c**8
-    meeting = np.where(is_upper, apart - OVERLAP * s**4, -0.5 * apart) - CLOSED_SAG * p["eye.low"] * s**4
+    meeting = np.where(is_upper, apart - OVERLAP * s**4, -0.5 * apart) - CLOSED_SAG * p["eye.low"] * np.abs(s) ** 3.6
     x = p["eye.a"] * _signed_power(c, 0.92)
     y = np.where(is_upper, upper, lower) * (1.0 - blink) + meeting * blink
     outward = min(max(ring, 0.0), 1.0)
@@ -94,7 +95,7 @@ def lip_curve(p: Parameters, ring: float, angle: Array) -> Array:
     height_up = p["mouth.up"] * np.abs(s) ** 1.35 * (1.0 + bow)
     height_low = p["mouth.low"] * np.abs(s) ** 1.3
     tubercle = 0.012 * np.exp(-((x / 0.05) ** 2)) - 0.006 * np.exp(-(((np.abs(x) - 0.11) / 0.055) ** 2))
-    line = -0.002 - tubercle * np.abs(s) ** 0.5 * (1.0 - on_lip) ** np.where(s >= 0.0, 1.0, 4.0)
+    line = -0.002 - tubercle * np.abs(s) ** 0.5 * (1.0 - on_lip) ** np.where(s >= 0.0, 1.0, 2.0)
     line = line - LIP_OVERLAP * np.sign(s) * s**2 * (1.0 - on_lip) ** 2  # closed lips leave no slit
     line = line + p["mouth.corner"] * np.abs(x / half_width) ** 2.5 * np.exp(-beyond)
     above = height_up * on_lip + 0.09 * beyond * np.abs(s) ** 0.8
@@ -159,9 +160,13 @@ def _lay_on_eyeball(points: Array, p: Parameters, plan: RingPlan, blink: float) 
         if ring < HIDDEN_RING:
             continue
         if ring < 0.0:
-            row[:, 2] = np.maximum(on_ball(row, EDGE_CLEARANCE + lift), row[:, 2] - EDGE_DEPTH - CORNER_DEPTH * corner)
+            caruncle = CARUNCLE * corner**1.5 * (cosine < 0.0)
+            floor = on_ball(row, EDGE_CLEARANCE + lift) + caruncle
+            row[:, 2] = np.maximum(floor, row[:, 2] - EDGE_DEPTH - CORNER_DEPTH * corner)
         elif ring == 0.0:
-            row[:, 2] = np.maximum(on_ball(row, MARGIN_CLEARANCE + lift), row[:, 2] - MARGIN_DEPTH * (1.0 - 0.8 * corner))
+            row[:, 2] = np.maximum(
+                on_ball(row, MARGIN_CLEARANCE + lift), row[:, 2] - MARGIN_DEPTH * (1.0 - 0.8 * corner)
+            )
         elif ring < 0.7:
             floor = on_ball(row, SKIN_CLEARANCE + lift)
             inside = ((row[:, :2] - centre[:2]) ** 2).sum(-1) < 1.1 * p["eye.r"] ** 2

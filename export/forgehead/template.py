@@ -30,7 +30,7 @@ BAG_RINGS = ((0.055, 1.0, 0.012), (0.14, 0.97, 0.06), (0.38, 0.92, 0.15), (0.62,
 class Detail:
     """Resolution of the whole bundle."""
 
-    skin_edge: float = 1.24  # scale of the target edge length
+    skin_edge: float = 1.26  # scale of the target edge length
     rings: RingPlan = field(
         default_factory=lambda: RingPlan(
             eye_count=30,
