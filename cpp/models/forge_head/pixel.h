@@ -143,9 +143,13 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
   f.label = label;
   f.lip = f.brow = 0.f;
   if (part.strand != 0) f.rest = normalized(f.rest);
-  if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // sheets are seen from both sides; on closed parts only the rim turns away
-    f.normal = part.strand != 0 || part.material >= static_cast<std::uint8_t>(Material::cloth) ? -f.normal
-                                                                                              : normalized(f.normal - f.to_eye * facing);
+  if (part.strand == 0 && part.material >= static_cast<std::uint8_t>(Material::cloth)) {  // sheets are seen from both sides
+    const Vec3 corner = vec3(s.position + 3 * std::int64_t{id[0]});
+    const Vec3 side = cross(vec3(s.position + 3 * std::int64_t{id[1]}) - corner, vec3(s.position + 3 * std::int64_t{id[2]}) - corner);
+    if (dot(side, f.to_eye) < 0.f) f.normal = -f.normal;
+  }
+  if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // at the rim the interpolated normal turns away
+    f.normal = part.strand != 0 ? -f.normal : normalized(f.normal - f.to_eye * facing);
   const Openness key = open_share(s.key_map, f.position, f.normal, s.key_slack), sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
   f.shadow = key.share;
   f.thickness_m = key.thickness_m;
