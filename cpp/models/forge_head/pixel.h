@@ -88,15 +88,20 @@ FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float sla
   const float dx = dot(normal, map.right) * steep, dy = -dot(normal, map.up) * steep;
   const float z = map.radius_m * 2.f - dot(q, map.towards) - slack - dx * (1.f + x - fx) - dy * (1.f + y - fy);
   const float ramp = 1.f / (0.0006f + 0.4f * texel);
-  float open = 0.f, thickness = 0.f;
-  for (int j = 0; j < 4; ++j)
+  const float step[4] = {0.f, dx, 2.f * dx, 3.f * dx};
+  float open[4] = {0.f, 0.f, 0.f, 0.f}, thickness[4] = {0.f, 0.f, 0.f, 0.f};  // by column: four lanes of a vector
+  for (int j = 0; j < 4; ++j) {
+    const float* line = map.depth + (row + j) * map.size + column;
+    const float level = z + static_cast<float>(j) * dy, weight = wy[j];
     for (int i = 0; i < 4; ++i) {
-      const float d = map.depth[(row + j) * map.size + column + i], w = wx[i] * wy[j];
-      const float over = d > 0.f ? z + static_cast<float>(i) * dx + static_cast<float>(j) * dy - d : 0.f;  // metres behind what casts
-      open += w * saturate(1.f - over * ramp);
-      thickness += w * larger(over, 0.f);
+      const float over = larger(line[i] > 0.f ? level + step[i] - line[i] : 0.f, 0.f);  // metres behind what casts
+      open[i] += weight * larger(1.f - over * ramp, 0.f);
+      thickness[i] += weight * over;
     }
-  return {smoothstep(0.03f, 0.97f, open), thickness + 0.5f * slack};  // the ends of the spline show the texels
+  }
+  const float share = wx[0] * open[0] + wx[1] * open[1] + wx[2] * open[2] + wx[3] * open[3];
+  const float metres = wx[0] * thickness[0] + wx[1] * thickness[1] + wx[2] * thickness[2] + wx[3] * thickness[3];
+  return {smoothstep(0.03f, 0.97f, share), metres + 0.5f * slack};  // the ends of the spline show the texels
 }
 
 /// Lips with a soft border: share of lip texels around (u, v) of the class map.

@@ -25,7 +25,7 @@ FORGE_HD Vec3 studio(const Background& b, float x, float y) {
 
 FORGE_HD Vec3 blobs(const Background& b, float x, float y) {
   const float n = value_noise(x * 2.3f + 9.f * draw(b, 1), y * 2.3f, b.seed + 22u), m = value_noise(x * 5.1f, y * 5.1f, b.seed + 23u);
-  const float soft = 0.08f + 0.35f * b.blur;
+  const float soft = 0.15f + 0.30f * b.blur;
   const Vec3 third = mix(b.color, b.color_2, 0.5f) * Vec3{0.6f + 0.8f * draw(b, 2), 0.6f + 0.8f * draw(b, 3), 0.6f + 0.8f * draw(b, 4)};
   return mix(mix(b.color, b.color_2, smoothstep(0.5f - soft, 0.5f + soft, n)), third, 0.7f * smoothstep(0.55f - soft, 0.55f + soft, m)) * (1.1f - 0.3f * y);
 }
@@ -79,7 +79,7 @@ FORGE_HD Vec3 room(const Background& b, float x, float y) {
                            Vec3{0.45f * static_cast<float>((h >> 16) & 255u) / 255.f, 0.16f, 0.30f * static_cast<float>((h >> 24) & 255u) / 255.f}, 0.45f);
     const float bs = soft / rows, side = 0.5f - fabsf(at - book - 0.5f);
     Vec3 shelf = mix(b.color_2 * 0.35f, cover * (0.5f + 0.5f * saturate(side * 6.f)), smoothstep(0.94f + 0.3f * bs, 0.94f - 0.3f * bs, in) * smoothstep(1.f - tall - bs, 1.f - tall + bs, in));
-    shelf = mix(shelf, b.color_2 * 0.25f, 0.8f * b.blur);
+    shelf = mix(shelf, mix(b.color_2, b.color, 0.4f) * 0.35f, saturate(1.3f * b.blur - 0.1f));
     const float board = smoothstep(0.05f + bs, 0.02f, fabsf(in - 0.98f));
     color = mix(color, mix(shelf, b.color_2 * 0.8f, board), box(x, y, left, -0.2f, right, 0.2f + rows * 4.f, soft));
   }
@@ -119,10 +119,10 @@ FORGE_HD Vec3 foliage(const Background& b, float x, float y) {
   const float mass = value_noise(x * 3.f, y * 3.f, b.seed + 31u);
   const float leaves = value_noise(x * 13.f * focus + mass, y * 13.f * focus, b.seed + 32u), fine = value_noise(x * 37.f * focus, y * 37.f * focus, b.seed + 33u);
   const Vec3 green = mix(Vec3{0.07f, 0.16f, 0.035f}, b.color, 0.30f), dark = mix(Vec3{0.012f, 0.030f, 0.010f}, b.color_2 * 0.15f, 0.3f);
-  const float lit = saturate(0.65f * leaves + 0.45f * mass + 0.35f * (1.f - b.blur) * (fine - 0.5f) - 0.15f);
-  Vec3 color = mix(dark, green * (0.8f + 0.9f * draw(b, 1)), smoothstep(0.40f - soft, 0.40f + soft, lit));
-  const float sky = smoothstep(0.62f, 0.62f + soft, 0.7f * leaves + 0.35f * fine + 0.25f * (0.5f - y));
-  return mix(color, Vec3{0.80f, 0.95f, 0.85f}, 0.75f * sky);
+  const float lit = saturate(0.55f * leaves + 0.55f * mass + 0.5f * (1.f - b.blur) * (fine - 0.5f) - 0.1f);
+  Vec3 color = mix(dark, green * (0.8f + 0.9f * draw(b, 1)), smoothstep(0.15f, 0.95f, lit)) + green * (0.5f * square(leaves) * mass);
+  const float sky = smoothstep(0.66f, 0.70f + soft, 0.6f * leaves + 0.35f * fine + 0.25f * (0.5f - y));
+  return mix(color, Vec3{0.70f, 0.82f, 0.75f}, 0.6f * sky);
 }
 
 FORGE_HD Vec3 stripes(const Background& b, float x, float y) {

@@ -60,7 +60,7 @@ FORGE_HD Vec3 diffuse(const Surface& s, const Fragment& f, const Light& light, f
     return Vec3{wrapped(mix(facing, smooth, 0.6f * bleed), s.wrap.x + size), wrapped(mix(facing, smooth, 0.2f * bleed), s.wrap.y + size),
                 wrapped(facing, s.wrap.z + size)};
   };
-  const float half = bleed * f.shadow * (1.f - f.shadow), warm = 0.45f * half, cold = 0.25f * half;
+  const float half = bleed * f.shadow * (1.f - f.shadow), warm = 0.36f * half, cold = 0.25f * half;
   // A large light is half hidden in hollows.
   const Vec3 key = light.key_color * Vec3{f.shadow + warm, f.shadow, f.shadow - cold} * mix(1.f, openness, 0.55f * light.softness);
   return s.albedo * (key * lit_by(light.key) + light.rim_color * lit_by(light.rim) * rim_share(s, f, light) +

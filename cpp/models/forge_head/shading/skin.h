@@ -72,14 +72,15 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float mouth = hill(square(c.x / 0.30f) + square((c.y + 0.38f) / 0.20f)) * front;
 
   // Blood.
-  const float flush = look.redness * (0.85f * cheek + 0.80f * nose + 0.40f * chin + 0.35f * lids + (ear ? 0.75f : 0.f) + 0.12f * mouth);
+  const float flush = look.redness * (0.62f * cheek * (1.f + 1.2f * coarse) + 0.72f * nose + 0.40f * chin + 0.35f * lids + (ear ? 0.75f : 0.f) + 0.12f * mouth);
   float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) + middle * (0.26f + 0.45f * flush) +
                  0.20f * fine) * (1.f - 0.62f * dark);
   if (f.label == kNeck) blood -= 0.05f;
   Vec3 albedo = look.tone * Vec3{1.f - 0.06f * blood, 1.f - 0.46f * blood, 1.f - 0.42f * blood};
 
   // Pigment: patches; darker around eyes and mouth on dark skin, yellower forehead on fair skin.
-  const float pigment = 1.f + (0.12f + 0.14f * dark) * coarse + 0.15f * middle + 0.12f * fine - 0.14f * dark * mouth - 0.16f * dark * lids -
+  const float uneven = 1.f + 0.9f * look.wrinkles;
+  const float pigment = 1.f + (0.12f + 0.14f * dark) * uneven * coarse + 0.15f * uneven * middle + 0.12f * fine - 0.14f * dark * mouth - 0.16f * dark * lids -
                         0.07f * dark * brow_bone + 0.05f * cheek * dark;
   albedo = albedo * pigment;
   const float circle = hill(square((side - 0.265f) / 0.13f) + square((c.y - 0.185f + 0.25f * (side - 0.265f)) / 0.060f)) * front;
@@ -89,9 +90,9 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   Relief relief{{0.f, 0.f, 0.f}, 0.f};
   if (look.freckles > 0.f && pixel < 0.025f) {
     const float sun = saturate(0.10f + 1.1f * cheek + 1.1f * nose + 0.15f * brow_bone) * front * (0.8f + 0.9f * coarse);
-    const Vec3 p = q * 31.f + slope_middle * 0.20f;
+    const Vec3 p = q * 31.f + slope_middle * 0.55f + Vec3{2.f, 3.f, 1.f} * coarse;
     const float spot = larger(spots(p, 1.1f * look.freckles * sun, 0.16f, 0.40f, look.seed + 4u),
-                              0.7f * spots(q * 47.f + slope_middle * 0.2f, 1.2f * look.freckles * sun, 0.18f, 0.42f, look.seed + 5u));
+                              0.7f * spots(q * 47.f + slope_middle * 0.6f, 1.2f * look.freckles * sun, 0.18f, 0.42f, look.seed + 5u));
     albedo = albedo * mix(grey(1.f), Vec3{0.78f, 0.63f, 0.52f}, (0.40f + 0.5f * look.freckles) * spot);
   } else if (look.freckles > 0.f) {
     albedo = albedo * mix(grey(1.f), Vec3{0.93f, 0.88f, 0.84f}, look.freckles * saturate(cheek + nose));
@@ -124,7 +125,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
       const Vec3 hair = mix(Vec3{0.60f, 0.66f, 0.70f}, mix(grey(1.f), look.hair_color, 0.5f), 0.25f);
       const float see = visible(0.011f);
       const float dots = see > 0.f ? 2.6f * larger(spots(q * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u), spots(q * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u)) : 1.f;
-      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.55f * see) * (0.85f + 0.8f * middle)));
+      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.45f * see) * (0.85f + 0.8f * middle)));
     }
   }
 
@@ -142,14 +143,14 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float rough = 0.5f + 0.5f * look.pores + 0.4f * look.wrinkles;
   const float oily = saturate(0.25f + 0.85f * nose + 0.7f * hill(square(c.x / 0.30f) + square((c.y - 0.72f) / 0.20f)) * front + 0.45f * chin + 0.55f * cheek);
   const float bumps = f.lip > 0.6f ? 0.f : 1.f;
-  relief.slope = slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.055f * rough * see_fine * bumps) +
-                 slope_pore * (0.16f * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps);
+  relief.slope = slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.070f * (1.f - 0.4f * dark) * rough * see_fine * bumps) +
+                 slope_pore * (0.22f * (1.f - 0.3f * dark) * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps);
   add_wrinkles(look, c, coarse + 0.5f * middle, coarse, relief);
-  albedo = albedo * ((1.f - 0.10f * look.pores * pore * (0.5f + saturate(cheek + nose))) * (1.f - 0.42f * saturate(relief.dark)));
+  albedo = albedo * ((1.f - 0.17f * look.pores * pore * (0.5f + saturate(cheek + nose))) * (1.f - 0.42f * saturate(relief.dark)));
 
   Skin out;
   Surface& s = out.base;
-  s.wrap = mix(Vec3{0.30f, 0.16f, 0.10f}, Vec3{0.16f, 0.10f, 0.07f}, dark);
+  s.wrap = mix(Vec3{0.25f, 0.14f, 0.09f}, Vec3{0.14f, 0.09f, 0.07f}, dark);
   s.bend = {0.85f, 1.20f, 1.35f};
   s.occlusion = larger(f.aux[2] * (0.55f + 0.45f * f.aux[2]), 0.10f);
   s.gloss = (0.40f + 0.7f * look.gloss) * (0.75f + 0.35f * oily) * (1.f + 0.4f * fine + 0.2f * middle);
@@ -208,7 +209,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
       out.film = 1.6f;
       out.film_sharpness = 90.f;
       out.fuzz = 0.f;
-      s.occlusion = larger(s.occlusion, 0.45f);
+      s.occlusion = larger(s.occlusion, 0.60f);
     }
   }
 
@@ -218,7 +219,9 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
 }
 
 /// Skin with what passes through thin parts and what shines on fine hairs.
-FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& f, const Light& light) {
+FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& at, const Light& light) {
+  Fragment f = at;
+  if (f.label == kLeftEye || f.label == kRightEye) f.shadow = mix(0.45f, 1.f, f.shadow);  // wet edges too fine for the shadow map
   const Skin skin = skin_surface(look, f);
   const Surface& s = skin.base;
   const float openness = s.occlusion * f.sky, nv = larger(dot(s.normal, f.to_eye), 0.f);

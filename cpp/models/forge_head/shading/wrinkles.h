@@ -63,6 +63,9 @@ FORGE_HD void add_wrinkles(const Look& look, Vec3 q, float wander, float patch, 
     groove(r, (e - 1.0f - 0.06f * wander) / 0.085f, {0.f, -1.f, 0.f}, 0.20f * strength * smoothstep(0.52f, 0.40f, side));
     groove(r, (e - 0.74f) / 0.06f, {0.f, -1.f, 0.f}, 0.28f * strength * (0.3f + look.squint + old) * smoothstep(0.52f, 0.40f, side));
   }
+  if (side > 0.08f && side < 0.45f && q.y > -0.1f && q.y < 0.30f)  // the hollow from the inner corner down the cheek
+    groove(r, (q.y - 0.235f + 0.55f * (side - 0.15f) + 0.02f * wander) / 0.045f, {0.5f * sign, 0.85f, 0.f},
+           (0.05f + 0.20f * old) * smoothstep(0.12f, 0.17f, side) * smoothstep(0.40f, 0.26f, side));
   if (side > 0.1f && side < 0.5f && q.y < 0.02f && q.y > -0.62f) {  // from the nose's wings to the mouth's corners
     const float t = saturate((-0.07f - q.y) / 0.40f);
     const float x = 0.158f + 0.185f * t * (1.25f - 0.25f * t) + 0.03f * smile * t;
