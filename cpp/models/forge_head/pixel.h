@@ -67,19 +67,19 @@ struct Openness {
 /// surface rather than with the point, so that surfaces do not shade themselves. `slack`: metres.
 FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float slack) {
   const auto size = static_cast<float>(map.size);
-  const float texel = 2.f * map.radius_m / size, facing = larger(dot(normal, map.towards), 0.f);
+  const float per_metre = 0.5f * size / map.radius_m, texel = 1.f / per_metre, facing = larger(dot(normal, map.towards), 0.f);
   const Vec3 q = p + normal * (0.5f * slack + 1.6f * texel * square(1.f - facing)) - map.centre;  // grazing light needs more distance
-  const float x = (dot(q, map.right) / map.radius_m * 0.5f + 0.5f) * size - 0.5f,
-              y = (0.5f - dot(q, map.up) / map.radius_m * 0.5f) * size - 0.5f;
+  const float x = dot(q, map.right) * per_metre + 0.5f * size - 0.5f, y = 0.5f * size - 0.5f - dot(q, map.up) * per_metre;
   const float fx = floorf(x), fy = floorf(y);
   const int column = static_cast<int>(fx) - 1, row = static_cast<int>(fy) - 1;
   if (column < 0 || row < 0 || column + 4 > map.size || row + 4 > map.size) return {1.f, 0.f};
   const auto spline = [](float t, float w[4]) {
     const float r = 1.f - t;
-    w[0] = r * r * r / 6.f;
-    w[1] = (4.f + t * t * (3.f * t - 6.f)) / 6.f;
-    w[2] = (4.f + r * r * (3.f * r - 6.f)) / 6.f;
-    w[3] = t * t * t / 6.f;
+    constexpr float kSixth = 1.f / 6.f;
+    w[0] = r * r * r * kSixth;
+    w[1] = (4.f + t * t * (3.f * t - 6.f)) * kSixth;
+    w[2] = (4.f + r * r * (3.f * r - 6.f)) * kSixth;
+    w[3] = t * t * t * kSixth;
   };
   float wx[4], wy[4];
   spline(x - fx, wx);
@@ -151,9 +151,15 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
   if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // sheets are seen from both sides; on closed parts only the rim turns away
     f.normal = part.strand != 0 || part.material >= static_cast<std::uint8_t>(Material::cloth) ? -f.normal
                                                                                               : normalized(f.normal - f.to_eye * facing);
-  const Openness key = open_share(s.key_map, f.position, f.normal, s.key_slack), sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
-  f.shadow = key.share;
-  f.thickness_m = key.thickness_m;
+  f.shadow = 0.f;
+  f.thickness_m = 1.f;
+  const bool thin = part.strand != 0 || label == kLeftEar || label == kRightEar || label == kNose;
+  if (thin || dot(f.normal, s.key_map.towards) > -0.45f) {  // the rest of what faces away gets nothing, shadow or not
+    const Openness key = open_share(s.key_map, f.position, f.normal, s.key_slack);
+    f.shadow = key.share;
+    f.thickness_m = key.thickness_m;
+  }
+  const Openness sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
   f.sky = 1.f - 0.8f * (1.f - sky.share) * saturate(0.4f + 0.6f * dot(f.normal, s.sky_map.towards));
   if (part.material == static_cast<std::uint8_t>(Material::skin) && f.rest.z > 0.f) {
     const float y = 10.f * f.rest.y - s.look.height[3];

@@ -69,7 +69,7 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
   ball.wrap = {0.42f, 0.32f, 0.28f};
   ball.occlusion = open;
   ball.bend = {0.85f, 1.1f, 1.15f};
-  const Vec3 sclera = diffuse(ball, f, light, openness);
+  const Vec3 sclera = diffuse(ball, f, light, openness, irradiance(light, ball.normal));
   Vec3 color = sclera;
 
   if (t < 1.15f) {

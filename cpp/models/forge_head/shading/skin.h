@@ -225,16 +225,17 @@ FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& at, const Light& light)
   const Skin skin = skin_surface(look, f);
   const Surface& s = skin.base;
   const float openness = s.occlusion * f.sky, nv = larger(dot(s.normal, f.to_eye), 0.f);
-  Vec3 color = diffuse(s, f, light, openness) + mirrored(s, f, light, openness);
+  const Vec3 around = irradiance(light, s.normal);
+  Vec3 color = diffuse(s, f, light, openness, around) + mirrored(s, f, light, openness);
   const Vec3 key = light.key_color * f.shadow;
-  const float spread = 0.10f * light.softness;
-  color = color + key * (s.gloss * lobe(s.normal, f.to_eye, light.key, s.sharpness, spread) +
-                         skin.film * lobe(s.normal, f.to_eye, light.key, skin.film_sharpness, spread));
-  if (luminance(light.rim_color) > 0.f)
-    color = color + light.rim_color * (rim_share(s, f, light) *
-                                       (s.gloss * lobe(s.normal, f.to_eye, light.rim, s.sharpness, 0.05f) + skin.film * lobe(s.normal, f.to_eye, light.rim, skin.film_sharpness, 0.05f)));
+  const auto shine = [&](Vec3 towards, float spread) {
+    const Half half = half_way(s.normal, f.to_eye, towards);
+    return s.gloss * lobe(half, s.sharpness, spread) + skin.film * lobe(half, skin.film_sharpness, spread);
+  };
+  if (f.shadow > 0.f) color = color + key * shine(light.key, 0.10f * light.softness);
+  if (luminance(light.rim_color) > 0.f) color = color + light.rim_color * (rim_share(s, f, light) * shine(light.rim, 0.05f));
   const float grazing = square(square(1.f - nv));
-  color = color + (irradiance(light, f.normal) * openness + key * saturate(0.6f + dot(f.normal, light.key)) +
+  color = color + (around * openness + key * saturate(0.6f + dot(f.normal, light.key)) +
                    light.rim_color * saturate(0.6f + dot(f.normal, light.rim))) * Vec3{1.f, 0.93f, 0.85f} * (0.055f * skin.fuzz * grazing * (1.f - 0.5f * look.melanin));
   // Ears and nose wings glow when the light is behind them.
   const bool thin = f.label == kLeftEar || f.label == kRightEar || f.label == kNose;
