@@ -81,7 +81,7 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
     const float fibre = near > 0.f ? mix(0.5f, value_noise(Vec3{cx * 8.5f, cy * 8.5f, it * 1.7f}, look.seed + 14u), near) : 0.5f;
     const float broad = value_noise(Vec3{cx * 2.6f, cy * 2.6f, it * 2.2f}, look.seed + 15u);
     const float collar = 0.5f * look.pupil + 0.30f + 0.10f * (broad - 0.5f) + 0.05f * (fibre - 0.5f);
-    Vec3 iris = look.iris_color * ((0.45f + 1.05f * fibre) * (0.75f + 0.5f * broad));
+    Vec3 iris = look.iris_color * ((0.35f + 0.95f * fibre) * (0.75f + 0.5f * broad));
     const float inner = smoothstep(collar + 0.06f, collar - 0.06f, it);
     iris = mix(iris, iris * Vec3{1.25f, 0.92f, 0.62f} + Vec3{0.012f, 0.006f, 0.f}, 0.75f * inner);
     iris = iris * (1.f + 0.45f * hill(square((it - collar) / 0.06f)));                   // the collarette's ridge
@@ -97,19 +97,19 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
   }
   // Tears along the lower lid.
   const float tears = hill(square((over - 0.0003f) / 0.0004f));
-  color = color + (light.key_color * (0.22f * f.shadow) + irradiance(light, {0.f, 0.7f, 0.7f}) * 0.10f) * (tears * saturate(0.0006f / f.pixel_m));
+  color = color + (light.key_color * (0.22f * f.shadow * saturate(2.f * dot(f.normal, light.key))) + irradiance(light, {0.f, 0.7f, 0.7f}) * 0.10f) * (tears * saturate(0.0006f / f.pixel_m));
   return color + eye_mirror(look, light, f, wet, (1.f - 0.8f * band) * (1.f - 0.5f * saturate(corner)) * f.sky);
 }
 
 /// How much light gets this far into the mouth; z of the template, behind the lips.
 FORGE_HD float mouth_light(const Look& look, const Fragment& f) {
   const float depth = larger(0.575f - 10.f * f.rest.z, 0.f);
-  return 0.05f + 0.60f * square(saturate(1.f - depth / (0.42f + 0.25f * look.jaw_open)));
+  return 0.10f + 0.60f * square(saturate(1.f - depth / (0.42f + 0.25f * look.jaw_open)));
 }
 
 FORGE_HD Surface mouth_surface(const Look& look, const Fragment& f) {
   const float open = mouth_light(look, f);
-  Surface s = plain_surface(f, Vec3{0.34f, 0.085f, 0.075f} * (0.25f + 0.75f * open), 0.35f * open, 26.f);
+  Surface s = plain_surface(f, Vec3{0.34f, 0.085f, 0.075f} * (0.45f + 0.55f * open), 0.35f * open, 26.f);
   s.occlusion = open;
   s.bend = {0.9f, 1.3f, 1.3f};
   return s;

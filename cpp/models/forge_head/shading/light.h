@@ -68,7 +68,7 @@ FORGE_HD Vec3 diffuse(const Surface& s, const Fragment& f, const Light& light, f
   };
   const float half = bleed * f.shadow * (1.f - f.shadow), warm = 0.36f * half, cold = 0.25f * half;
   // A large light is half hidden in hollows.
-  const Vec3 key = light.key_color * Vec3{f.shadow + warm, f.shadow, f.shadow - cold} * mix(1.f, openness, 0.55f * light.softness);
+  const Vec3 key = light.key_color * Vec3{f.shadow + warm, f.shadow, f.shadow - cold} * mix(1.f, openness, 0.7f * light.softness);
   Vec3 sum = key * lit_by(light.key) + around * bent(openness, s.bend);
   if (light.rim_color.x + light.rim_color.y + light.rim_color.z > 0.f) sum = sum + light.rim_color * lit_by(light.rim) * rim_share(s, f, light);
   return s.albedo * sum;

@@ -26,6 +26,14 @@ FORGE_HD float canonical_height(const Look& look, float y) {
   return y - h[4] - 0.81f;
 }
 
+/// A fixed rotation, and back.
+FORGE_HD Vec3 askew(Vec3 v) {
+  return {0.36f * v.x + 0.48f * v.y - 0.8f * v.z, -0.8f * v.x + 0.6f * v.y, 0.48f * v.x + 0.64f * v.y + 0.6f * v.z};
+}
+FORGE_HD Vec3 unskewed(Vec3 v) {
+  return {0.36f * v.x - 0.8f * v.y + 0.48f * v.z, 0.48f * v.x + 0.6f * v.y + 0.64f * v.z, -0.8f * v.x + 0.6f * v.z};
+}
+
 /// Where a shaved beard shows.
 FORGE_HD float beard_share(Vec3 q, float wander) {
   const float side = fabsf(q.x);
@@ -57,11 +65,12 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   // Noise on several scales; each fades before it would alias.
   const auto visible = [&](float period) { return saturate(2.f - 4.f * pixel / period); };
   Vec3 slope_middle, slope_fine{}, slope_pore{};
-  const float coarse = value_noise(q * 4.3f, look.seed) - 0.5f, middle = value_noise(q * 16.f, look.seed + 1u, slope_middle) - 0.5f;
+  const Vec3 g = askew(q);  // the lattice is not to line up with the face
+  const float coarse = value_noise(g * 4.3f, look.seed) - 0.5f, middle = value_noise(g * 16.f, look.seed + 1u, slope_middle) - 0.5f;
   float fine = 0.f, pore = 0.f;
   const float see_fine = visible(0.019f), see_pore = visible(0.0085f);
-  if (see_fine > 0.f) fine = (value_noise(q * 53.f, look.seed + 2u, slope_fine) - 0.5f) * see_fine;
-  if (see_pore > 0.f) pore = smoothstep(0.5f, 0.85f, value_noise(q * 118.f, look.seed + 3u, slope_pore)) * see_pore;
+  if (see_fine > 0.f) fine = (value_noise(g * 53.f, look.seed + 2u, slope_fine) - 0.5f) * see_fine;
+  if (see_pore > 0.f) pore = smoothstep(0.5f, 0.85f, value_noise(g * 118.f, look.seed + 3u, slope_pore)) * see_pore;
 
   // Zones.
   const float cheek = hill(square((side - 0.38f) / 0.23f) + square((c.y + 0.03f - 0.25f * (side - 0.38f)) / 0.19f)) * front;
@@ -72,14 +81,14 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float mouth = hill(square(c.x / 0.30f) + square((c.y + 0.38f) / 0.20f)) * front;
 
   // Blood.
-  const float flush = look.redness * (0.62f * cheek * (1.f + 1.2f * coarse) + 0.72f * nose + 0.40f * chin + 0.35f * lids + (ear ? 0.75f : 0.f) + 0.12f * mouth);
-  float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) + middle * (0.26f + 0.45f * flush) +
+  const float flush = look.redness * (0.48f * cheek * (1.f + 1.2f * coarse) + 0.72f * nose + 0.40f * chin + 0.35f * lids + (ear ? 0.75f : 0.f) + 0.12f * mouth);
+  float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) + middle * (0.26f + 0.35f * flush) +
                  0.20f * fine) * (1.f - 0.62f * dark);
   if (f.label == kNeck) blood -= 0.05f;
   Vec3 albedo = look.tone * Vec3{1.f - 0.06f * blood, 1.f - 0.46f * blood, 1.f - 0.42f * blood};
 
   // Pigment: patches; darker around eyes and mouth on dark skin, yellower forehead on fair skin.
-  const float uneven = 1.f + 0.9f * look.wrinkles;
+  const float uneven = 1.f + 0.5f * look.wrinkles;
   const float pigment = 1.f + (0.12f + 0.14f * dark) * uneven * coarse + 0.15f * uneven * middle + 0.12f * fine - 0.14f * dark * mouth - 0.16f * dark * lids -
                         0.07f * dark * brow_bone + 0.05f * cheek * dark;
   albedo = albedo * pigment;
@@ -90,24 +99,24 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   Relief relief{{0.f, 0.f, 0.f}, 0.f};
   if (look.freckles > 0.f && pixel < 0.025f) {
     const float sun = saturate(0.10f + 1.1f * cheek + 1.1f * nose + 0.15f * brow_bone) * front * (0.8f + 0.9f * coarse);
-    const Vec3 p = q * 31.f + slope_middle * 0.55f + Vec3{2.f, 3.f, 1.f} * coarse;
+    const Vec3 p = g * 31.f + slope_middle * 0.55f + Vec3{2.f, 3.f, 1.f} * coarse;
     const float spot = larger(spots(p, 1.1f * look.freckles * sun, 0.16f, 0.40f, look.seed + 4u),
-                              0.7f * spots(q * 47.f + slope_middle * 0.6f, 1.2f * look.freckles * sun, 0.18f, 0.42f, look.seed + 5u));
+                              0.7f * spots(g * 47.f + slope_middle * 0.6f, 1.2f * look.freckles * sun, 0.18f, 0.42f, look.seed + 5u));
     albedo = albedo * mix(grey(1.f), Vec3{0.78f, 0.63f, 0.52f}, (0.40f + 0.5f * look.freckles) * spot);
   } else if (look.freckles > 0.f) {
     albedo = albedo * mix(grey(1.f), Vec3{0.93f, 0.88f, 0.84f}, look.freckles * saturate(cheek + nose));
   }
   if (look.moles > 0.f) {
-    const float spot = spots(q * 4.1f, 0.9f * look.moles, 0.030f, 0.075f, look.seed + 6u);
+    const float spot = spots(g * 4.1f, 0.9f * look.moles, 0.030f, 0.075f, look.seed + 6u);
     albedo = albedo * mix(grey(1.f), Vec3{0.36f, 0.25f, 0.20f}, 0.9f * smoothstep(0.f, 0.6f, spot));
   }
   if (look.blemishes > 0.f) {
-    const float spot = spots(q * 8.3f + slope_middle * 0.03f, 0.75f * look.blemishes * (front - 0.6f * hill(square((side - 0.315f) / 0.2f) + square((c.y - 0.3f) / 0.13f))), 0.09f, 0.25f, look.seed + 7u);
+    const float spot = spots(g * 8.3f + slope_middle * 0.03f, 0.75f * look.blemishes * (front - 0.6f * hill(square((side - 0.315f) / 0.2f) + square((c.y - 0.3f) / 0.13f))), 0.09f, 0.25f, look.seed + 7u);
     albedo = albedo * mix(grey(1.f), mix(Vec3{0.95f, 0.62f, 0.62f}, Vec3{0.72f, 0.60f, 0.55f}, dark), smoothstep(0.f, 0.9f, spot));
   }
   if (look.age > 0.55f) {  // spots of age
     const float sun = 0.9f * (look.age - 0.5f) * smoothstep(0.1f, 0.5f, side + larger(c.y - 0.5f, 0.f));
-    const float spot = spots(q * 7.3f + slope_middle * 0.16f, sun, 0.08f, 0.32f, look.seed + 8u);
+    const float spot = spots(g * 7.3f + slope_middle * 0.16f, sun, 0.08f, 0.32f, look.seed + 8u);
     albedo = albedo * mix(grey(1.f), Vec3{0.80f, 0.70f, 0.61f}, 0.65f * smoothstep(0.f, 1.f, spot * (1.f + 1.5f * middle + fine)));
   }
   // Small vessels on cheeks and nose.
@@ -122,9 +131,9 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   if (shave > 0.f) {
     const float beard = beard_share(c, coarse + 0.5f * middle) * shave;
     if (beard > 0.f) {
-      const Vec3 hair = mix(Vec3{0.60f, 0.66f, 0.70f}, mix(grey(1.f), look.hair_color, 0.5f), 0.25f);
+      const Vec3 hair = mix(Vec3{0.46f, 0.54f, 0.59f}, mix(grey(1.f), look.hair_color, 0.5f), 0.25f);
       const float see = visible(0.011f);
-      const float dots = see > 0.f ? 2.6f * larger(spots(q * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u), spots(q * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u)) : 1.f;
+      const float dots = see > 0.f ? 2.6f * larger(spots(g * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u), spots(g * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u)) : 1.f;
       albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.45f * see) * (0.85f + 0.8f * middle)));
     }
   }
@@ -143,8 +152,8 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float rough = 0.5f + 0.5f * look.pores + 0.4f * look.wrinkles;
   const float oily = saturate(0.25f + 0.85f * nose + 0.7f * hill(square(c.x / 0.30f) + square((c.y - 0.72f) / 0.20f)) * front + 0.45f * chin + 0.55f * cheek);
   const float bumps = f.lip > 0.6f ? 0.f : 1.f;
-  relief.slope = slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.070f * (1.f - 0.4f * dark) * rough * see_fine * bumps) +
-                 slope_pore * (0.22f * (1.f - 0.3f * dark) * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps);
+  relief.slope = unskewed(slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.070f * (1.f - 0.4f * dark) * rough * see_fine * bumps) +
+                 slope_pore * (0.22f * (1.f - 0.3f * dark) * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps));
   add_wrinkles(look, c, coarse + 0.5f * middle, coarse, relief);
   albedo = albedo * ((1.f - 0.17f * look.pores * pore * (0.5f + saturate(cheek + nose))) * (1.f - 0.42f * saturate(relief.dark)));
 
@@ -221,7 +230,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
 /// Skin with what passes through thin parts and what shines on fine hairs.
 FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& at, const Light& light) {
   Fragment f = at;
-  if (f.label == kLeftEye || f.label == kRightEye) f.shadow = mix(0.45f, 1.f, f.shadow);  // wet edges too fine for the shadow map
+  if (f.label == kLeftEye || f.label == kRightEye) f.shadow = mix(f.shadow, 1.f, 0.4f * saturate(2.f * dot(f.normal, light.key)));  // wet edges too fine for the shadow map
   const Skin skin = skin_surface(look, f);
   const Surface& s = skin.base;
   const float openness = s.occlusion * f.sky, nv = larger(dot(s.normal, f.to_eye), 0.f);
@@ -241,8 +250,9 @@ FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& at, const Light& light)
   const bool thin = f.label == kLeftEar || f.label == kRightEar || f.label == kNose;
   const float behind = -dot(f.normal, light.key);
   if (thin && behind > 0.f && f.thickness_m < 0.02f) {
+    const float wing = hill(square((fabsf(f.rest.x) - 0.0115f) / 0.006f) + square((10.f * f.rest.y - look.height[2] - 0.05f) / 0.06f));
     const float through = hill(square(f.thickness_m / 0.008f)) * smoothstep(0.f, 0.4f, behind) * (1.f - 0.75f * look.melanin);
-    color = color + light.key_color * Vec3{0.42f, 0.075f, 0.035f} * (f.label == kNose ? 0.3f * through : through);
+    color = color + light.key_color * Vec3{0.42f, 0.075f, 0.035f} * (f.label == kNose ? 0.25f * through * wing : through);
   }
   return color;
 }

@@ -73,7 +73,7 @@ FORGE_HD void add_wrinkles(const Look& look, Vec3 q, float wander, float patch, 
     const float d = side - x + 0.012f * wander;
     groove(r, d / mix(0.020f, 0.034f, t), {0.85f * sign, 0.35f, 0.f}, 0.42f * strength);
     if (smile > 0.3f)  // the cheek's second fold
-      groove(r, (d - 0.10f) / 0.025f, {0.9f * sign, 0.2f, 0.f}, 0.16f * (smile - 0.3f) * (0.3f + old) * smoothstep(-0.1f, -0.25f, q.y) * smoothstep(-0.5f, -0.36f, q.y));
+      groove(r, (d - 0.10f) / 0.034f, {0.9f * sign, 0.2f, 0.f}, 0.09f * (smile - 0.3f) * (0.3f + old) * smoothstep(-0.1f, -0.25f, q.y) * smoothstep(-0.5f, -0.36f, q.y));
   }
   if (side > 0.15f && side < 0.4f && q.y < -0.36f && q.y > -0.75f)  // down from the corners
     groove(r, (side - 0.255f - 0.16f * (-0.38f - q.y) + 0.01f * wander) / 0.022f, {sign, 0.f, 0.f},
