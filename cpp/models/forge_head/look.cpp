@@ -10,7 +10,7 @@ Vec3 color_of(const Color& c) { return {c[0], c[1], c[2]}; }
 // Skin of average blood by melanin: linear reflectance, fair to dark.
 Vec3 skin_tone(float melanin, float undertone) {
   constexpr int kSteps = 7;
-  const Vec3 steps[kSteps] = {{0.605f, 0.405f, 0.325f}, {0.53f, 0.335f, 0.250f},  {0.445f, 0.265f, 0.183f},   {0.345f, 0.195f, 0.127f},
+  const Vec3 steps[kSteps] = {{0.605f, 0.405f, 0.325f}, {0.53f, 0.335f, 0.250f},  {0.445f, 0.265f, 0.183f}, {0.345f, 0.195f, 0.127f},
                               {0.240f, 0.128f, 0.080f}, {0.133f, 0.071f, 0.046f}, {0.062f, 0.036f, 0.0265f}};
   const float t = saturate(melanin) * (kSteps - 1);
   const int i = std::min(static_cast<int>(t), kSteps - 2);
@@ -33,7 +33,9 @@ Vec3 rest_landmark(const ForgeHead::Impl& model, int i) {
 // Frame and lid curves of one eye.
 shade::Eye eye_of(const FaceParameters& face, const float* landmarks, bool left) {
   const auto mark = [&](int i) { return vec3(landmarks + 3 * i); };
-  const auto turned = [&](Vec3 v) { return rotate(vec3(face.neck.data()), rotate(vec3((left ? face.left_eye : face.right_eye).data()), v)); };
+  const auto turned = [&](Vec3 v) {
+    return rotate(vec3(face.neck.data()), rotate(vec3((left ? face.left_eye : face.right_eye).data()), v));
+  };
   shade::Eye e{};
   e.right = turned({1, 0, 0});
   e.up = turned({0, 1, 0});
@@ -92,8 +94,8 @@ shade::Look look_of(const ForgeHead::Impl& model, const FaceParameters& face, co
   l.wrinkles = std::clamp(a.wrinkles + std::max(l.age - 0.35f, 0.f) * 1.2f, 0.f, 1.f);
   l.smile_left = std::max({expression("smile"), expression("smile_left"), 0.4f * expression("stretch")});
   l.smile_right = std::max({expression("smile"), expression("smile_right"), 0.4f * expression("stretch")});
-  l.brow_raise = std::max({expression("brows_up"), 0.7f * expression("brow_inner_up"), 0.6f * expression("brow_left_up"),
-                           0.6f * expression("brow_right_up")});
+  l.brow_raise = std::max(
+      {expression("brows_up"), 0.7f * expression("brow_inner_up"), 0.6f * expression("brow_left_up"), 0.6f * expression("brow_right_up")});
   l.frown = std::max(expression("brows_down"), 0.5f * expression("brow_inner_up"));
   l.squint = std::max({expression("squint"), 0.6f * std::max(l.smile_left, l.smile_right), 0.5f * expression("sneer")});
   l.pucker = std::max({expression("pucker"), 0.8f * expression("phoneme_oo"), 0.6f * expression("lip_press")});

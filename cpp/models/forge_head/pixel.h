@@ -113,7 +113,8 @@ FORGE_HD float lip_share(const SceneArgs& s, float u, float v) {
   float lip = 0.f;
   for (int j = 0; j < 4; ++j)
     for (int i = 0; i < 4; ++i) {
-      const int r = raster::imin(raster::imax(row - 1 + j, 0), s.semantic_height - 1), c = raster::imin(raster::imax(column - 1 + i, 0), s.semantic_width - 1);
+      const int r = raster::imin(raster::imax(row - 1 + j, 0), s.semantic_height - 1);
+      const int c = raster::imin(raster::imax(column - 1 + i, 0), s.semantic_width - 1);
       const std::uint8_t label = s.semantic_uv[static_cast<std::int64_t>(r) * s.semantic_width + c];
       lip += label == kUpperLip || label == kLowerLip || label == kMouth ? wx[i] * wy[j] : 0.f;
     }
@@ -148,7 +149,8 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
   f.label = label;
   f.lip = f.brow = 0.f;
   if (part.strand != 0) f.rest = normalized(f.rest);
-  if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // sheets are seen from both sides; on closed parts only the rim turns away
+  // Sheets are seen from both sides; on closed parts only the rim turns away.
+  if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)
     f.normal = part.strand != 0 || part.material >= static_cast<std::uint8_t>(Material::cloth) ? -f.normal
                                                                                               : normalized(f.normal - f.to_eye * facing);
   f.shadow = 0.f;

@@ -18,7 +18,8 @@ FORGE_HD Vec3 eye_mirror(const Look& look, const Light& light, const Fragment& f
   const float half = 0.085f + 0.15f * light.softness;
   const float u = fabsf(dot(r, light.key_right)), v = fabsf(dot(r, light.key_up));
   float window = smoothstep(half + edge, half - edge, u) * smoothstep(1.25f * half + edge, 1.25f * half - edge, v);
-  if ((look.seed & 3u) == 1u) window *= 1.f - 0.7f * larger(smoothstep(0.035f + edge, 0.012f, u), smoothstep(0.035f + edge, 0.012f, v));  // bars
+  if ((look.seed & 3u) == 1u)
+    window *= 1.f - 0.7f * larger(smoothstep(0.035f + edge, 0.012f, u), smoothstep(0.035f + edge, 0.012f, v));  // bars
   if (dot(r, light.key) < 0.f) window = 0.f;
   const float strength = mix(1.5f, 0.55f, light.softness) * saturate(f.shadow * 1.5f);
   Vec3 color = light.key_color * (window * strength * (0.55f + 15.f * (fresnel - 0.03f)));
@@ -97,7 +98,9 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
   }
   // Tears along the lower lid.
   const float tears = hill(square((over - 0.0003f) / 0.0004f));
-  color = color + (light.key_color * (0.22f * f.shadow * saturate(2.f * dot(f.normal, light.key))) + irradiance(light, {0.f, 0.7f, 0.7f}) * 0.10f) * (tears * saturate(0.0006f / f.pixel_m));
+  color = color +
+          (light.key_color * (0.22f * f.shadow * saturate(2.f * dot(f.normal, light.key))) + irradiance(light, {0.f, 0.7f, 0.7f}) * 0.10f) *
+              (tears * saturate(0.0006f / f.pixel_m));
   return color + eye_mirror(look, light, f, wet, (1.f - 0.8f * band) * (1.f - 0.5f * saturate(corner)) * f.sky);
 }
 
@@ -129,11 +132,11 @@ FORGE_HD Surface tongue_surface(const Look& look, const Fragment& f) {
 FORGE_HD Surface tooth_surface(const Look& look, const Part& part, const Fragment& f) {
   const float along = (f.aux[0] - part.chart[0]) / part.chart[2], up = (f.aux[1] - part.chart[1]) / part.chart[3];  // -1 .. 1; edge to gum
   const float tooth = along * (1.25f * 6.6f / 3.14159265f);  // the crowns of the mesh (export/forgehead/parts.py)
-  const float cell = floorf(tooth), within = tooth - cell;   // 0..1 across one crown
+  const float cell = floorf(tooth), within = tooth - cell;  // 0..1 across one crown
   const float random = lattice(static_cast<std::int32_t>(cell), 7, 3, look.seed + 17u);
   Vec3 enamel = mix(Vec3{0.70f, 0.67f, 0.60f}, Vec3{0.56f, 0.45f, 0.28f}, look.teeth_shade) * (0.93f + 0.10f * random);
-  enamel = enamel * mix(Vec3{0.82f, 0.86f, 0.90f}, grey(1.f), smoothstep(-1.0f, -0.45f, up));          // clear at the edge
-  enamel = enamel * mix(grey(1.f), Vec3{0.92f, 0.84f, 0.70f}, 0.7f * smoothstep(-0.2f, 0.45f, up));   // yellower at the neck
+  enamel = enamel * mix(Vec3{0.82f, 0.86f, 0.90f}, grey(1.f), smoothstep(-1.0f, -0.45f, up));  // clear at the edge
+  enamel = enamel * mix(grey(1.f), Vec3{0.92f, 0.84f, 0.70f}, 0.7f * smoothstep(-0.2f, 0.45f, up));  // yellower at the neck
   const float side = 2.f * within - 1.f;
   const float gap = hill(square((1.f - fabsf(side)) / 0.13f));
   enamel = enamel * (1.f - 0.62f * gap);

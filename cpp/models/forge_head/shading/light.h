@@ -18,8 +18,8 @@ struct Surface {
 /// Irradiance of the environment for a unit normal.
 FORGE_HD Vec3 irradiance(const Light& light, Vec3 n) {
   const Vec3* e = light.environment;
-  const Vec3 sum = e[0] + e[1] * n.y + e[2] * n.z + e[3] * n.x + e[4] * (n.x * n.y) + e[5] * (n.y * n.z) +
-                   e[6] * (3.f * n.z * n.z - 1.f) + e[7] * (n.x * n.z) + e[8] * (n.x * n.x - n.y * n.y);
+  const Vec3 sum = e[0] + e[1] * n.y + e[2] * n.z + e[3] * n.x + e[4] * (n.x * n.y) + e[5] * (n.y * n.z) + e[6] * (3.f * n.z * n.z - 1.f) +
+                   e[7] * (n.x * n.z) + e[8] * (n.x * n.x - n.y * n.y);
   return {larger(sum.x, 0.f), larger(sum.y, 0.f), larger(sum.z, 0.f)};
 }
 
@@ -29,8 +29,8 @@ FORGE_HD Vec3 bent(float o, Vec3 bend) {
   return {o - (bend.x - 1.f) * bow, o - (bend.y - 1.f) * bow, o - (bend.z - 1.f) * bow};
 }
 
-/// One lobe of a highlight: GGX (Walter et al. 2007) with Kelemen's visibility and Schlick's Fresnel term. `sharpness`: the Blinn exponent of
-/// the same width; `spread`: added by the size of the light.
+/// One lobe of a highlight: GGX (Walter et al. 2007) with Kelemen's visibility and Schlick's Fresnel term.
+/// `sharpness`: the Blinn exponent of the same width; `spread`: added by the size of the light.
 struct Half {
   float nh, lh, weight;  // cosines to the half vector; everything that does not depend on the width
 };
@@ -70,7 +70,8 @@ FORGE_HD Vec3 diffuse(const Surface& s, const Fragment& f, const Light& light, f
   // A large light is half hidden in hollows.
   const Vec3 key = light.key_color * Vec3{f.shadow + warm, f.shadow, f.shadow - cold} * mix(1.f, openness, 0.7f * light.softness);
   Vec3 sum = key * lit_by(light.key) + around * bent(openness, s.bend);
-  if (light.rim_color.x + light.rim_color.y + light.rim_color.z > 0.f) sum = sum + light.rim_color * lit_by(light.rim) * rim_share(s, f, light);
+  if (light.rim_color.x + light.rim_color.y + light.rim_color.z > 0.f)
+    sum = sum + light.rim_color * lit_by(light.rim) * rim_share(s, f, light);
   return s.albedo * sum;
 }
 
@@ -85,8 +86,8 @@ FORGE_HD Vec3 lit(const Surface& s, const Fragment& f, const Light& light) {
   const float openness = s.occlusion * f.sky;
   Vec3 color = diffuse(s, f, light, openness, irradiance(light, s.normal));
   if (s.gloss > 0.f)
-    color = color + highlight(s, f.to_eye, light.key, light.key_color * f.shadow) + highlight(s, f.to_eye, light.rim, light.rim_color * rim_share(s, f, light)) +
-            mirrored(s, f, light, openness);
+    color = color + highlight(s, f.to_eye, light.key, light.key_color * f.shadow) +
+            highlight(s, f.to_eye, light.rim, light.rim_color * rim_share(s, f, light)) + mirrored(s, f, light, openness);
   return color;
 }
 

@@ -26,8 +26,9 @@ FORGE_HD float value_noise(Vec3 p, std::uint32_t seed, Vec3& slope) {
   const auto x = static_cast<std::int32_t>(fx), y = static_cast<std::int32_t>(fy), z = static_cast<std::int32_t>(fz);
   const float px = p.x - fx, py = p.y - fy, pz = p.z - fz;
   const float u = fade(px), v = fade(py), w = fade(pz);
-  const std::uint32_t x0 = static_cast<std::uint32_t>(x) * 0x8da6b343u, x1 = x0 + 0x8da6b343u, y0 = static_cast<std::uint32_t>(y) * 0xd8163841u,
-                      y1 = y0 + 0xd8163841u, z0 = (static_cast<std::uint32_t>(z) * 0xcb1ab31fu) ^ (seed * 0x9e3779b1u),
+  const std::uint32_t x0 = static_cast<std::uint32_t>(x) * 0x8da6b343u, x1 = x0 + 0x8da6b343u,
+                      y0 = static_cast<std::uint32_t>(y) * 0xd8163841u, y1 = y0 + 0xd8163841u,
+                      z0 = (static_cast<std::uint32_t>(z) * 0xcb1ab31fu) ^ (seed * 0x9e3779b1u),
                       z1 = ((static_cast<std::uint32_t>(z) + 1u) * 0xcb1ab31fu) ^ (seed * 0x9e3779b1u);
   const std::uint32_t yz[4] = {y0 ^ z0, y1 ^ z0, y0 ^ z1, y1 ^ z1};
   float at[4], rise[4];  // four edges along x at once: compilers make vectors of it

@@ -81,20 +81,23 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float mouth = hill(square(c.x / 0.30f) + square((c.y + 0.38f) / 0.20f)) * front;
 
   // Blood.
-  const float flush = look.redness * (0.48f * cheek * (1.f + 1.2f * coarse) + 0.72f * nose + 0.40f * chin + 0.35f * lids + (ear ? 0.75f : 0.f) + 0.12f * mouth);
-  float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) + middle * (0.26f + 0.35f * flush) +
-                 0.20f * fine) * (1.f - 0.62f * dark);
+  const float flush = look.redness * (0.48f * cheek * (1.f + 1.2f * coarse) + 0.72f * nose + 0.40f * chin + 0.35f * lids +
+                                      (ear ? 0.75f : 0.f) + 0.12f * mouth);
+  float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) +
+                 middle * (0.26f + 0.35f * flush) + 0.20f * fine) *
+                (1.f - 0.62f * dark);
   if (f.label == kNeck) blood -= 0.05f;
   Vec3 albedo = look.tone * Vec3{1.f - 0.06f * blood, 1.f - 0.46f * blood, 1.f - 0.42f * blood};
 
   // Pigment: patches; darker around eyes and mouth on dark skin, yellower forehead on fair skin.
   const float uneven = 1.f + 0.5f * look.wrinkles;
-  const float pigment = 1.f + (0.12f + 0.14f * dark) * uneven * coarse + 0.15f * uneven * middle + 0.12f * fine - 0.14f * dark * mouth - 0.16f * dark * lids -
-                        0.07f * dark * brow_bone + 0.05f * cheek * dark;
+  const float pigment = 1.f + (0.12f + 0.14f * dark) * uneven * coarse + 0.15f * uneven * middle + 0.12f * fine - 0.14f * dark * mouth -
+                        0.16f * dark * lids - 0.07f * dark * brow_bone + 0.05f * cheek * dark;
   albedo = albedo * pigment;
   const float circle = hill(square((side - 0.265f) / 0.13f) + square((c.y - 0.185f + 0.25f * (side - 0.265f)) / 0.060f)) * front;
   const float tired = saturate(0.18f + 0.75f * look.dark_circles + 0.2f * look.wrinkles);
-  albedo = albedo * mix(grey(1.f), mix(Vec3{0.70f, 0.58f, 0.66f}, Vec3{0.62f, 0.56f, 0.56f}, dark), tired * saturate(circle + 0.30f * lids));
+  albedo =
+      albedo * mix(grey(1.f), mix(Vec3{0.70f, 0.58f, 0.66f}, Vec3{0.62f, 0.56f, 0.56f}, dark), tired * saturate(circle + 0.30f * lids));
 
   Relief relief{{0.f, 0.f, 0.f}, 0.f};
   if (look.freckles > 0.f && pixel < 0.025f) {
@@ -111,7 +114,9 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     albedo = albedo * mix(grey(1.f), Vec3{0.36f, 0.25f, 0.20f}, 0.9f * smoothstep(0.f, 0.6f, spot));
   }
   if (look.blemishes > 0.f) {
-    const float spot = spots(g * 8.3f + slope_middle * 0.03f, 0.75f * look.blemishes * (front - 0.6f * hill(square((side - 0.315f) / 0.2f) + square((c.y - 0.3f) / 0.13f))), 0.09f, 0.25f, look.seed + 7u);
+    const float spot = spots(g * 8.3f + slope_middle * 0.03f,
+                             0.75f * look.blemishes * (front - 0.6f * hill(square((side - 0.315f) / 0.2f) + square((c.y - 0.3f) / 0.13f))),
+                             0.09f, 0.25f, look.seed + 7u);
     albedo = albedo * mix(grey(1.f), mix(Vec3{0.95f, 0.62f, 0.62f}, Vec3{0.72f, 0.60f, 0.55f}, dark), smoothstep(0.f, 0.9f, spot));
   }
   if (look.age > 0.55f) {  // spots of age
@@ -133,7 +138,9 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     if (beard > 0.f) {
       const Vec3 hair = mix(Vec3{0.46f, 0.54f, 0.59f}, mix(grey(1.f), look.hair_color, 0.5f), 0.25f);
       const float see = visible(0.011f);
-      const float dots = see > 0.f ? 2.6f * larger(spots(g * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u), spots(g * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u)) : 1.f;
+      const float dots = see > 0.f ? 2.6f * larger(spots(g * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u),
+                                                   spots(g * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u))
+                                   : 1.f;
       albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.45f * see) * (0.85f + 0.8f * middle)));
     }
   }
@@ -144,16 +151,19 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     albedo = albedo * mix(grey(1.f), Vec3{1.02f, 0.56f, 0.60f}, 0.75f * look.blush * at);
   }
   if (look.eyeshadow > 0.f) {
-    const float at = hill(square((side - 0.325f) / 0.165f) + square((c.y - 0.365f - 0.08f * (side - 0.3f)) / 0.075f)) * smoothstep(0.27f, 0.32f, c.y + 0.1f * (side - 0.315f)) * front;
+    const float at = hill(square((side - 0.325f) / 0.165f) + square((c.y - 0.365f - 0.08f * (side - 0.3f)) / 0.075f)) *
+                     smoothstep(0.27f, 0.32f, c.y + 0.1f * (side - 0.315f)) * front;
     albedo = mix(albedo, look.eyeshadow_color * (0.4f + 0.8f * look.tone.x), 0.85f * look.eyeshadow * at);
   }
 
   // Relief.
   const float rough = 0.5f + 0.5f * look.pores + 0.4f * look.wrinkles;
-  const float oily = saturate(0.25f + 0.85f * nose + 0.7f * hill(square(c.x / 0.30f) + square((c.y - 0.72f) / 0.20f)) * front + 0.45f * chin + 0.55f * cheek);
+  const float oily = saturate(0.25f + 0.85f * nose + 0.7f * hill(square(c.x / 0.30f) + square((c.y - 0.72f) / 0.20f)) * front +
+                              0.45f * chin + 0.55f * cheek);
   const float bumps = f.lip > 0.6f ? 0.f : 1.f;
-  relief.slope = unskewed(slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.070f * (1.f - 0.4f * dark) * rough * see_fine * bumps) +
-                 slope_pore * (0.22f * (1.f - 0.3f * dark) * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps));
+  relief.slope = unskewed(
+      slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.070f * (1.f - 0.4f * dark) * rough * see_fine * bumps) +
+      slope_pore * (0.22f * (1.f - 0.3f * dark) * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps));
   add_wrinkles(look, c, coarse + 0.5f * middle, coarse, relief);
   albedo = albedo * ((1.f - 0.17f * look.pores * pore * (0.5f + saturate(cheek + nose))) * (1.f - 0.42f * saturate(relief.dark)));
 
@@ -161,7 +171,12 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   Surface& s = out.base;
   s.wrap = mix(Vec3{0.25f, 0.14f, 0.09f}, Vec3{0.14f, 0.09f, 0.07f}, dark);
   s.bend = {0.85f, 1.20f, 1.35f};
-  s.occlusion = larger(f.aux[2] * (0.55f + 0.45f * f.aux[2]), 0.10f);
+  // Creases too fine for the occlusion of the mesh.
+  const float crease = 0.24f * hill(square((side - 0.135f) / 0.07f) + square((c.y - 0.285f) / 0.11f)) +
+                       0.34f * hill(square((side - 0.152f) / 0.032f) + square((c.y + 0.10f) / 0.065f)) +
+                       0.24f * hill(square(c.x / 0.17f) + square((c.y + 0.505f) / 0.042f)) +
+                       0.22f * hill(square((side - 0.31f) / 0.18f) + square((c.y - 0.385f) / 0.032f));
+  s.occlusion = larger(f.aux[2] * (0.55f + 0.45f * f.aux[2]) * (1.f - crease * front), 0.10f);
   s.gloss = (0.40f + 0.7f * look.gloss) * (0.75f + 0.35f * oily) * (1.f + 0.4f * fine + 0.2f * middle);
   s.sharpness = 7.f;
   out.film = look.gloss * (0.25f + 1.3f * oily) * (0.85f + 0.5f * dark) * larger(1.f + 0.6f * fine + 0.25f * middle - 0.5f * pore, 0.f);
@@ -185,17 +200,19 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     Vec3 slope_line;
     const float line = value_noise({q.x * 52.f, q.y * 5.f, 3.5f}, look.seed + 10u, slope_line) - 0.5f;
     const float upper = smoothstep(-0.006f, 0.010f, c.y + 0.380f);
-    Vec3 natural = look.tone * mix(Vec3{0.86f, 0.56f, 0.57f}, Vec3{0.78f, 0.62f, 0.66f}, dark) * Vec3{1.f, 1.f - 0.18f * look.redness, 1.f - 0.14f * look.redness};
+    Vec3 natural = look.tone * mix(Vec3{0.86f, 0.56f, 0.57f}, Vec3{0.78f, 0.62f, 0.66f}, dark) *
+                   Vec3{1.f, 1.f - 0.18f * look.redness, 1.f - 0.14f * look.redness};
     natural = mix(natural, Vec3{0.30f, 0.125f, 0.115f}, 0.42f * smoothstep(0.35f, 0.9f, dark) * (1.f - upper));  // rosy inside of dark lips
     natural = natural * mix(1.f, 0.84f, upper);
     Vec3 colour = mix(natural, look.lip_tint * (0.55f + 0.75f * look.tone.x), look.lip_tint_strength);
     const float contact = hill(square((c.y + 0.380f) / 0.030f));
-    colour = colour * ((0.97f + 0.20f * line * visible(0.03f) + 0.10f * middle) * (1.f - 0.50f * contact)) * Vec3{1.f, 1.f - 0.2f * contact, 1.f - 0.2f * contact};
+    colour = colour * ((0.97f + 0.20f * line * visible(0.03f) + 0.10f * middle) * (1.f - 0.50f * contact)) *
+             Vec3{1.f, 1.f - 0.2f * contact, 1.f - 0.2f * contact};
     albedo = mix(albedo, colour, lip);
-    const float wet = saturate(look.lip_gloss + 0.35f * contact);
+    const float wet = look.lip_gloss;
     relief.slope = relief.slope + Vec3{slope_line.x * 0.14f * lip * visible(0.03f) * (1.f - 0.5f * look.lip_tint_strength), 0.f, 0.f};
     s.gloss = mix(s.gloss, 0.7f, lip);
-    out.film = mix(out.film, (0.35f + 1.9f * wet) * larger(1.f + 0.8f * line, 0.f), lip);
+    out.film = mix(out.film, (0.40f + 1.8f * wet) * larger(1.f + 0.8f * line, 0.f) * (1.f - 0.85f * contact), lip);
     out.film_sharpness = mix(out.film_sharpness, mix(34.f, 130.f, wet), lip);
     out.fuzz = 1.f - lip;
   }
@@ -209,11 +226,13 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     if (look.eyeliner > 0.f) {
       const float wing = hill(square((at.s + 0.06f) / 0.11f) + square((at.height - 0.0012f - 0.05f * at.s * at.s) / 0.0011f));
       const float wide = 0.0008f + 0.0007f * look.eyeliner;
-      const float ink = larger(hill(square((at.gap_up - 0.0005f) / wide)) * inside, larger(0.8f * wing, 0.55f * hill(square((at.gap_low + 0.0004f) / 0.0007f)) * inside));
+      const float ink = larger(hill(square((at.gap_up - 0.0005f) / wide)) * inside,
+                               larger(0.8f * wing, 0.55f * hill(square((at.gap_low + 0.0004f) / 0.0007f)) * inside));
       albedo = mix(albedo, grey(0.012f), saturate(1.25f * ink) * saturate(1.4f * look.eyeliner));
     }
     if (f.label == kLeftEye || f.label == kRightEye) {
-      albedo = mix(look.tone, Vec3{0.60f, 0.33f, 0.30f}, 0.55f) * mix(Vec3{0.88f, 0.68f, 0.66f}, Vec3{1.f, 0.82f, 0.80f}, smoothstep(0.80f, 0.90f, at.s)) * (1.f - 0.45f * up);
+      albedo = mix(look.tone, Vec3{0.60f, 0.33f, 0.30f}, 0.55f) *
+               mix(Vec3{0.88f, 0.68f, 0.66f}, Vec3{1.f, 0.82f, 0.80f}, smoothstep(0.80f, 0.90f, at.s)) * (1.f - 0.45f * up);
       albedo = mix(albedo, grey(0.02f), saturate(1.2f * look.eyeliner) * 0.5f);
       out.film = 1.6f;
       out.film_sharpness = 90.f;
@@ -230,7 +249,9 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
 /// Skin with what passes through thin parts and what shines on fine hairs.
 FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& at, const Light& light) {
   Fragment f = at;
-  if (f.label == kLeftEye || f.label == kRightEye) f.shadow = mix(f.shadow, 1.f, 0.4f * saturate(2.f * dot(f.normal, light.key)));  // wet edges too fine for the shadow map
+  if (f.label == kLeftEye || f.label == kRightEye)
+    f.shadow = mix(f.shadow, 1.f,
+                   0.4f * saturate(2.f * dot(f.normal, light.key)) * saturate(3.f * light.key.z));  // wet edges too fine for the shadow map
   const Skin skin = skin_surface(look, f);
   const Surface& s = skin.base;
   const float openness = s.occlusion * f.sky, nv = larger(dot(s.normal, f.to_eye), 0.f);
@@ -245,7 +266,8 @@ FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& at, const Light& light)
   if (luminance(light.rim_color) > 0.f) color = color + light.rim_color * (rim_share(s, f, light) * shine(light.rim, 0.05f));
   const float grazing = square(square(1.f - nv));
   color = color + (around * openness + key * saturate(0.6f + dot(f.normal, light.key)) +
-                   light.rim_color * saturate(0.6f + dot(f.normal, light.rim))) * Vec3{1.f, 0.93f, 0.85f} * (0.055f * skin.fuzz * grazing * (1.f - 0.5f * look.melanin));
+                   light.rim_color * saturate(0.6f + dot(f.normal, light.rim))) *
+                      Vec3{1.f, 0.93f, 0.85f} * (0.050f * skin.fuzz * grazing * (1.f - 0.75f * look.melanin));
   // Ears and nose wings glow when the light is behind them.
   const bool thin = f.label == kLeftEar || f.label == kRightEar || f.label == kNose;
   const float behind = -dot(f.normal, light.key);
