@@ -17,7 +17,7 @@ Vec3 skin_tone(float melanin, float undertone) {
   const Vec3 base = mix(steps[i], steps[i + 1], t - static_cast<float>(i));
   // Warm skin is yellow to olive, cool skin pink.
   const float warm = std::clamp(undertone, -1.f, 1.f);
-  return base * (warm > 0.f ? mix(grey(1.f), Vec3{0.97f, 1.03f, 0.80f}, warm) : mix(grey(1.f), Vec3{1.02f, 0.96f, 1.07f}, -warm));
+  return base * (warm > 0.f ? mix(grey(1.f), Vec3{0.985f, 1.0f, 0.86f}, warm) : mix(grey(1.f), Vec3{1.02f, 0.96f, 1.07f}, -warm));
 }
 
 // Point `i` of the 68 landmarks on the template, metres.
