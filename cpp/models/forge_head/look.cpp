@@ -21,7 +21,9 @@ Vec3 rest_landmark(const ForgeHead::Impl& model, int i) {
 // Frame and lid curves of one eye.
 shade::Eye eye_of(const FaceParameters& face, const float* landmarks, bool left) {
   const auto mark = [&](int i) { return vec3(landmarks + 3 * i); };
-  const auto turned = [&](Vec3 v) { return rotate(vec3(face.neck.data()), rotate(vec3((left ? face.left_eye : face.right_eye).data()), v)); };
+  const auto turned = [&](Vec3 v) {
+    return rotate(vec3(face.neck.data()), rotate(vec3((left ? face.left_eye : face.right_eye).data()), v));
+  };
   shade::Eye e{};
   e.right = turned({1, 0, 0});
   e.up = turned({0, 1, 0});
@@ -56,7 +58,7 @@ Vec3 skin_tone(float melanin, float undertone) {
   const Vec3 base = mix(steps[i], steps[i + 1], t - static_cast<float>(i));
   // Warm skin is yellow to olive, cool skin pink.
   const float warm = std::clamp(undertone, -1.f, 1.f);
-  return base * (warm > 0.f ? mix(grey(1.f), Vec3{0.97f, 1.03f, 0.80f}, warm) : mix(grey(1.f), Vec3{1.02f, 0.96f, 1.07f}, -warm));
+  return base * (warm > 0.f ? mix(grey(1.f), Vec3{0.985f, 1.0f, 0.86f}, warm) : mix(grey(1.f), Vec3{1.02f, 0.96f, 1.07f}, -warm));
 }
 
 Vec3 direction(float yaw_deg, float pitch_deg) {
@@ -92,8 +94,8 @@ shade::Look look_of(const ForgeHead::Impl& model, const FaceParameters& face, co
   l.wrinkles = std::clamp(a.wrinkles + std::max(l.age - 0.35f, 0.f) * 1.2f, 0.f, 1.f);
   l.smile_left = std::max({expression("smile"), expression("smile_left"), 0.4f * expression("stretch")});
   l.smile_right = std::max({expression("smile"), expression("smile_right"), 0.4f * expression("stretch")});
-  l.brow_raise = std::max({expression("brows_up"), 0.7f * expression("brow_inner_up"), 0.6f * expression("brow_left_up"),
-                           0.6f * expression("brow_right_up")});
+  l.brow_raise = std::max(
+      {expression("brows_up"), 0.7f * expression("brow_inner_up"), 0.6f * expression("brow_left_up"), 0.6f * expression("brow_right_up")});
   l.frown = std::max(expression("brows_down"), 0.5f * expression("brow_inner_up"));
   l.squint = std::max({expression("squint"), 0.6f * std::max(l.smile_left, l.smile_right), 0.5f * expression("sneer")});
   l.pucker = std::max({expression("pucker"), 0.8f * expression("phoneme_oo"), 0.6f * expression("lip_press")});

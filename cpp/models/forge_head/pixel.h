@@ -67,19 +67,19 @@ struct Openness {
 /// surface rather than with the point, so that surfaces do not shade themselves. `slack`: metres.
 FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float slack) {
   const auto size = static_cast<float>(map.size);
-  const float texel = 2.f * map.radius_m / size, facing = larger(dot(normal, map.towards), 0.f);
+  const float per_metre = 0.5f * size / map.radius_m, texel = 1.f / per_metre, facing = larger(dot(normal, map.towards), 0.f);
   const Vec3 q = p + normal * (0.5f * slack + 1.6f * texel * square(1.f - facing)) - map.centre;  // grazing light needs more distance
-  const float x = (dot(q, map.right) / map.radius_m * 0.5f + 0.5f) * size - 0.5f,
-              y = (0.5f - dot(q, map.up) / map.radius_m * 0.5f) * size - 0.5f;
+  const float x = dot(q, map.right) * per_metre + 0.5f * size - 0.5f, y = 0.5f * size - 0.5f - dot(q, map.up) * per_metre;
   const float fx = floorf(x), fy = floorf(y);
   const int column = static_cast<int>(fx) - 1, row = static_cast<int>(fy) - 1;
   if (column < 0 || row < 0 || column + 4 > map.size || row + 4 > map.size) return {1.f, 0.f};
   const auto spline = [](float t, float w[4]) {
     const float r = 1.f - t;
-    w[0] = r * r * r / 6.f;
-    w[1] = (4.f + t * t * (3.f * t - 6.f)) / 6.f;
-    w[2] = (4.f + r * r * (3.f * r - 6.f)) / 6.f;
-    w[3] = t * t * t / 6.f;
+    constexpr float kSixth = 1.f / 6.f;
+    w[0] = r * r * r * kSixth;
+    w[1] = (4.f + t * t * (3.f * t - 6.f)) * kSixth;
+    w[2] = (4.f + r * r * (3.f * r - 6.f)) * kSixth;
+    w[3] = t * t * t * kSixth;
   };
   float wx[4], wy[4];
   spline(x - fx, wx);
@@ -88,15 +88,20 @@ FORGE_HD Openness open_share(const DepthMap& map, Vec3 p, Vec3 normal, float sla
   const float dx = dot(normal, map.right) * steep, dy = -dot(normal, map.up) * steep;
   const float z = map.radius_m * 2.f - dot(q, map.towards) - slack - dx * (1.f + x - fx) - dy * (1.f + y - fy);
   const float ramp = 1.f / (0.0006f + 0.4f * texel);
-  float open = 0.f, thickness = 0.f;
-  for (int j = 0; j < 4; ++j)
+  const float step[4] = {0.f, dx, 2.f * dx, 3.f * dx};
+  float open[4] = {0.f, 0.f, 0.f, 0.f}, thickness[4] = {0.f, 0.f, 0.f, 0.f};  // by column: four lanes of a vector
+  for (int j = 0; j < 4; ++j) {
+    const float* line = map.depth + (row + j) * map.size + column;
+    const float level = z + static_cast<float>(j) * dy, weight = wy[j];
     for (int i = 0; i < 4; ++i) {
-      const float d = map.depth[(row + j) * map.size + column + i], w = wx[i] * wy[j];
-      const float over = d > 0.f ? z + static_cast<float>(i) * dx + static_cast<float>(j) * dy - d : 0.f;  // metres behind what casts
-      open += w * saturate(1.f - over * ramp);
-      thickness += w * larger(over, 0.f);
+      const float over = larger(line[i] > 0.f ? level + step[i] - line[i] : 0.f, 0.f);  // metres behind what casts
+      open[i] += weight * larger(1.f - over * ramp, 0.f);
+      thickness[i] += weight * over;
     }
-  return {smoothstep(0.03f, 0.97f, open), thickness + 0.5f * slack};  // the ends of the spline show the texels
+  }
+  const float share = wx[0] * open[0] + wx[1] * open[1] + wx[2] * open[2] + wx[3] * open[3];
+  const float metres = wx[0] * thickness[0] + wx[1] * thickness[1] + wx[2] * thickness[2] + wx[3] * thickness[3];
+  return {smoothstep(0.03f, 0.97f, share), metres + 0.5f * slack};  // the ends of the spline show the texels
 }
 
 /// Lips with a soft border: share of lip texels around (u, v) of the class map.
@@ -108,7 +113,8 @@ FORGE_HD float lip_share(const SceneArgs& s, float u, float v) {
   float lip = 0.f;
   for (int j = 0; j < 4; ++j)
     for (int i = 0; i < 4; ++i) {
-      const int r = raster::imin(raster::imax(row - 1 + j, 0), s.semantic_height - 1), c = raster::imin(raster::imax(column - 1 + i, 0), s.semantic_width - 1);
+      const int r = raster::imin(raster::imax(row - 1 + j, 0), s.semantic_height - 1);
+      const int c = raster::imin(raster::imax(column - 1 + i, 0), s.semantic_width - 1);
       const std::uint8_t label = s.semantic_uv[static_cast<std::int64_t>(r) * s.semantic_width + c];
       lip += label == kUpperLip || label == kLowerLip || label == kMouth ? wx[i] * wy[j] : 0.f;
     }
@@ -150,10 +156,19 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
   }
   if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // at the rim the interpolated normal turns away
     f.normal = part.strand != 0 ? -f.normal : normalized(f.normal - f.to_eye * facing);
-  const Openness key = open_share(s.key_map, f.position, f.normal, s.key_slack), sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
-  f.shadow = key.share;
-  f.thickness_m = key.thickness_m;
-  f.sky = 1.f - 0.8f * (1.f - sky.share) * saturate(0.4f + 0.6f * dot(f.normal, s.sky_map.towards));
+  f.shadow = 0.f;
+  f.thickness_m = 1.f;
+  const bool thin = part.strand != 0 || label == kLeftEar || label == kRightEar || label == kNose;
+  if (thin || dot(f.normal, s.key_map.towards) > -0.45f) {  // the rest of what faces away gets nothing, shadow or not
+    const Openness key = open_share(s.key_map, f.position, f.normal, s.key_slack);
+    f.shadow = key.share;
+    f.thickness_m = key.thickness_m;
+  }
+  f.sky = 1.f;  // strands carry their own occlusion
+  if (part.strand == 0) {
+    const Openness sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
+    f.sky = 1.f - 0.8f * (1.f - sky.share) * saturate(0.4f + 0.6f * dot(f.normal, s.sky_map.towards));
+  }
   if (part.material == static_cast<std::uint8_t>(Material::skin) && f.rest.z > 0.f) {
     const float y = 10.f * f.rest.y - s.look.height[3];
     if (fabsf(y) < 0.16f && fabsf(f.rest.x) < 0.034f) f.lip = lip_share(s, f.aux[0], f.aux[1]);

@@ -71,9 +71,9 @@ struct HairShape {
 /// Light of one image: a key light with a soft edge, a rim light and an environment. Directions in the head frame, towards the light.
 struct FaceLight {
   float key_yaw_deg = 30.f, key_pitch_deg = 35.f;
-  float key_strength = 0.95f;
+  float key_strength = 0.85f;
   Color key_color{1.f, 0.97f, 0.92f};
-  float key_softness = 0.4f;    ///< 0 hard shadows .. 1 soft
+  float key_softness = 0.55f;   ///< 0 hard shadows .. 1 soft
   float rim_yaw_deg = 150.f, rim_pitch_deg = 30.f;
   float rim_strength = 0.f;
   Color rim_color{1.f, 1.f, 1.f};

@@ -18,7 +18,8 @@ FORGE_HD Vec3 eye_mirror(const Look& look, const Light& light, const Fragment& f
   const float half = 0.085f + 0.15f * light.softness;
   const float u = fabsf(dot(r, light.key_right)), v = fabsf(dot(r, light.key_up));
   float window = smoothstep(half + edge, half - edge, u) * smoothstep(1.25f * half + edge, 1.25f * half - edge, v);
-  if ((look.seed & 3u) == 1u) window *= 1.f - 0.7f * larger(smoothstep(0.035f + edge, 0.012f, u), smoothstep(0.035f + edge, 0.012f, v));  // bars
+  if ((look.seed & 3u) == 1u)
+    window *= 1.f - 0.7f * larger(smoothstep(0.035f + edge, 0.012f, u), smoothstep(0.035f + edge, 0.012f, v));  // bars
   if (dot(r, light.key) < 0.f) window = 0.f;
   const float strength = mix(1.5f, 0.55f, light.softness) * saturate(f.shadow * 1.5f);
   Vec3 color = light.key_color * (window * strength * (0.55f + 15.f * (fresnel - 0.03f)));
@@ -69,7 +70,7 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
   ball.wrap = {0.42f, 0.32f, 0.28f};
   ball.occlusion = open;
   ball.bend = {0.85f, 1.1f, 1.15f};
-  const Vec3 sclera = diffuse(ball, f, light, openness);
+  const Vec3 sclera = diffuse(ball, f, light, openness, irradiance(light, ball.normal));
   Vec3 color = sclera;
 
   if (t < 1.15f) {
@@ -81,7 +82,7 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
     const float fibre = near > 0.f ? mix(0.5f, value_noise(Vec3{cx * 8.5f, cy * 8.5f, it * 1.7f}, look.seed + 14u), near) : 0.5f;
     const float broad = value_noise(Vec3{cx * 2.6f, cy * 2.6f, it * 2.2f}, look.seed + 15u);
     const float collar = 0.5f * look.pupil + 0.30f + 0.10f * (broad - 0.5f) + 0.05f * (fibre - 0.5f);
-    Vec3 iris = look.iris_color * ((0.45f + 1.05f * fibre) * (0.75f + 0.5f * broad));
+    Vec3 iris = look.iris_color * ((0.35f + 0.95f * fibre) * (0.75f + 0.5f * broad));
     const float inner = smoothstep(collar + 0.06f, collar - 0.06f, it);
     iris = mix(iris, iris * Vec3{1.25f, 0.92f, 0.62f} + Vec3{0.012f, 0.006f, 0.f}, 0.75f * inner);
     iris = iris * (1.f + 0.45f * hill(square((it - collar) / 0.06f)));                   // the collarette's ridge
@@ -97,19 +98,21 @@ FORGE_HD Vec3 lit_eye(const Look& look, const Part& part, const Fragment& f, con
   }
   // Tears along the lower lid.
   const float tears = hill(square((over - 0.0003f) / 0.0004f));
-  color = color + (light.key_color * (0.22f * f.shadow) + irradiance(light, {0.f, 0.7f, 0.7f}) * 0.10f) * (tears * saturate(0.0006f / f.pixel_m));
+  color = color +
+          (light.key_color * (0.22f * f.shadow * saturate(2.f * dot(f.normal, light.key))) + irradiance(light, {0.f, 0.7f, 0.7f}) * 0.10f) *
+              (tears * saturate(0.0006f / f.pixel_m));
   return color + eye_mirror(look, light, f, wet, (1.f - 0.8f * band) * (1.f - 0.5f * saturate(corner)) * f.sky);
 }
 
 /// How much light gets this far into the mouth; z of the template, behind the lips.
 FORGE_HD float mouth_light(const Look& look, const Fragment& f) {
   const float depth = larger(0.575f - 10.f * f.rest.z, 0.f);
-  return 0.05f + 0.60f * square(saturate(1.f - depth / (0.42f + 0.25f * look.jaw_open)));
+  return 0.10f + 0.60f * square(saturate(1.f - depth / (0.42f + 0.25f * look.jaw_open)));
 }
 
 FORGE_HD Surface mouth_surface(const Look& look, const Fragment& f) {
   const float open = mouth_light(look, f);
-  Surface s = plain_surface(f, Vec3{0.34f, 0.085f, 0.075f} * (0.25f + 0.75f * open), 0.35f * open, 26.f);
+  Surface s = plain_surface(f, Vec3{0.34f, 0.085f, 0.075f} * (0.45f + 0.55f * open), 0.35f * open, 26.f);
   s.occlusion = open;
   s.bend = {0.9f, 1.3f, 1.3f};
   return s;
@@ -129,11 +132,11 @@ FORGE_HD Surface tongue_surface(const Look& look, const Fragment& f) {
 FORGE_HD Surface tooth_surface(const Look& look, const Part& part, const Fragment& f) {
   const float along = (f.aux[0] - part.chart[0]) / part.chart[2], up = (f.aux[1] - part.chart[1]) / part.chart[3];  // -1 .. 1; edge to gum
   const float tooth = along * (1.25f * 6.6f / 3.14159265f);  // the crowns of the mesh (export/forgehead/parts.py)
-  const float cell = floorf(tooth), within = tooth - cell;   // 0..1 across one crown
+  const float cell = floorf(tooth), within = tooth - cell;  // 0..1 across one crown
   const float random = lattice(static_cast<std::int32_t>(cell), 7, 3, look.seed + 17u);
   Vec3 enamel = mix(Vec3{0.70f, 0.67f, 0.60f}, Vec3{0.56f, 0.45f, 0.28f}, look.teeth_shade) * (0.93f + 0.10f * random);
-  enamel = enamel * mix(Vec3{0.82f, 0.86f, 0.90f}, grey(1.f), smoothstep(-1.0f, -0.45f, up));          // clear at the edge
-  enamel = enamel * mix(grey(1.f), Vec3{0.92f, 0.84f, 0.70f}, 0.7f * smoothstep(-0.2f, 0.45f, up));   // yellower at the neck
+  enamel = enamel * mix(Vec3{0.82f, 0.86f, 0.90f}, grey(1.f), smoothstep(-1.0f, -0.45f, up));  // clear at the edge
+  enamel = enamel * mix(grey(1.f), Vec3{0.92f, 0.84f, 0.70f}, 0.7f * smoothstep(-0.2f, 0.45f, up));  // yellower at the neck
   const float side = 2.f * within - 1.f;
   const float gap = hill(square((1.f - fabsf(side)) / 0.13f));
   enamel = enamel * (1.f - 0.62f * gap);

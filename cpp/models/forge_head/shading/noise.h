@@ -15,7 +15,7 @@ FORGE_HD std::uint32_t cell_hash(std::int32_t x, std::int32_t y, std::int32_t z,
   return scramble((seed * 0x9e3779b1u) ^ (static_cast<std::uint32_t>(x) * 0x8da6b343u) ^ (static_cast<std::uint32_t>(y) * 0xd8163841u) ^
                   (static_cast<std::uint32_t>(z) * 0xcb1ab31fu));
 }
-FORGE_HD float unit_float(std::uint32_t h) { return static_cast<float>(h >> 8) * 0x1p-24f; }
+FORGE_HD float unit_float(std::uint32_t h) { return static_cast<float>(static_cast<std::int32_t>(h >> 8)) * 0x1p-24f; }
 FORGE_HD float lattice(std::int32_t x, std::int32_t y, std::int32_t z, std::uint32_t seed) { return unit_float(cell_hash(x, y, z, seed)); }
 
 FORGE_HD float fade(float t) { return t * t * (3.f - 2.f * t); }
@@ -26,16 +26,20 @@ FORGE_HD float value_noise(Vec3 p, std::uint32_t seed, Vec3& slope) {
   const auto x = static_cast<std::int32_t>(fx), y = static_cast<std::int32_t>(fy), z = static_cast<std::int32_t>(fz);
   const float px = p.x - fx, py = p.y - fy, pz = p.z - fz;
   const float u = fade(px), v = fade(py), w = fade(pz);
-  const std::uint32_t hx[2] = {static_cast<std::uint32_t>(x) * 0x8da6b343u, static_cast<std::uint32_t>(x + 1) * 0x8da6b343u};
-  const std::uint32_t hy[2] = {static_cast<std::uint32_t>(y) * 0xd8163841u, static_cast<std::uint32_t>(y + 1) * 0xd8163841u};
-  const std::uint32_t base = seed * 0x9e3779b1u;
-  const std::uint32_t hz[2] = {base ^ (static_cast<std::uint32_t>(z) * 0xcb1ab31fu), base ^ (static_cast<std::uint32_t>(z + 1) * 0xcb1ab31fu)};
-  float n[8];
-  for (int k = 0; k < 8; ++k) n[k] = static_cast<float>(static_cast<std::int32_t>(scramble(hx[k & 1] ^ hy[(k >> 1) & 1] ^ hz[k >> 2]) >> 8)) * 0x1p-24f;
-  const float a = mix(n[0], n[1], u), b = mix(n[2], n[3], u), c = mix(n[4], n[5], u), d = mix(n[6], n[7], u);
-  const float low = mix(a, b, v), high = mix(c, d, v);
-  slope.x = 6.f * px * (1.f - px) * mix(mix(n[1] - n[0], n[3] - n[2], v), mix(n[5] - n[4], n[7] - n[6], v), w);
-  slope.y = 6.f * py * (1.f - py) * mix(b - a, d - c, w);
+  const std::uint32_t x0 = static_cast<std::uint32_t>(x) * 0x8da6b343u, x1 = x0 + 0x8da6b343u,
+                      y0 = static_cast<std::uint32_t>(y) * 0xd8163841u, y1 = y0 + 0xd8163841u,
+                      z0 = (static_cast<std::uint32_t>(z) * 0xcb1ab31fu) ^ (seed * 0x9e3779b1u),
+                      z1 = ((static_cast<std::uint32_t>(z) + 1u) * 0xcb1ab31fu) ^ (seed * 0x9e3779b1u);
+  const std::uint32_t yz[4] = {y0 ^ z0, y1 ^ z0, y0 ^ z1, y1 ^ z1};
+  float at[4], rise[4];  // four edges along x at once: compilers make vectors of it
+  for (int k = 0; k < 4; ++k) {
+    const float left = unit_float(scramble(x0 ^ yz[k])), right = unit_float(scramble(x1 ^ yz[k]));
+    rise[k] = right - left;
+    at[k] = left + rise[k] * u;
+  }
+  const float low = mix(at[0], at[1], v), high = mix(at[2], at[3], v);
+  slope.x = 6.f * px * (1.f - px) * mix(mix(rise[0], rise[1], v), mix(rise[2], rise[3], v), w);
+  slope.y = 6.f * py * (1.f - py) * mix(at[1] - at[0], at[3] - at[2], w);
   slope.z = 6.f * pz * (1.f - pz) * (high - low);
   return mix(low, high, w);
 }

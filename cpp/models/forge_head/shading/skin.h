@@ -26,6 +26,14 @@ FORGE_HD float canonical_height(const Look& look, float y) {
   return y - h[4] - 0.81f;
 }
 
+/// A fixed rotation, and back.
+FORGE_HD Vec3 askew(Vec3 v) {
+  return {0.36f * v.x + 0.48f * v.y - 0.8f * v.z, -0.8f * v.x + 0.6f * v.y, 0.48f * v.x + 0.64f * v.y + 0.6f * v.z};
+}
+FORGE_HD Vec3 unskewed(Vec3 v) {
+  return {0.36f * v.x - 0.8f * v.y + 0.48f * v.z, 0.48f * v.x + 0.6f * v.y + 0.64f * v.z, -0.8f * v.x + 0.6f * v.z};
+}
+
 /// Where a shaved beard shows.
 FORGE_HD float beard_share(Vec3 q, float wander) {
   const float side = fabsf(q.x);
@@ -57,11 +65,12 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   // Noise on several scales; each fades before it would alias.
   const auto visible = [&](float period) { return saturate(2.f - 4.f * pixel / period); };
   Vec3 slope_middle, slope_fine{}, slope_pore{};
-  const float coarse = value_noise(q * 4.3f, look.seed) - 0.5f, middle = value_noise(q * 16.f, look.seed + 1u, slope_middle) - 0.5f;
+  const Vec3 g = askew(q);  // the lattice is not to line up with the face
+  const float coarse = value_noise(g * 4.3f, look.seed) - 0.5f, middle = value_noise(g * 16.f, look.seed + 1u, slope_middle) - 0.5f;
   float fine = 0.f, pore = 0.f;
   const float see_fine = visible(0.019f), see_pore = visible(0.0085f);
-  if (see_fine > 0.f) fine = (value_noise(q * 53.f, look.seed + 2u, slope_fine) - 0.5f) * see_fine;
-  if (see_pore > 0.f) pore = smoothstep(0.5f, 0.85f, value_noise(q * 118.f, look.seed + 3u, slope_pore)) * see_pore;
+  if (see_fine > 0.f) fine = (value_noise(g * 53.f, look.seed + 2u, slope_fine) - 0.5f) * see_fine;
+  if (see_pore > 0.f) pore = smoothstep(0.5f, 0.85f, value_noise(g * 118.f, look.seed + 3u, slope_pore)) * see_pore;
 
   // Zones.
   const float cheek = hill(square((side - 0.38f) / 0.23f) + square((c.y + 0.03f - 0.25f * (side - 0.38f)) / 0.19f)) * front;
@@ -72,41 +81,47 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   const float mouth = hill(square(c.x / 0.30f) + square((c.y + 0.38f) / 0.20f)) * front;
 
   // Blood.
-  const float flush = look.redness * (0.85f * cheek + 0.80f * nose + 0.40f * chin + 0.35f * lids + (ear ? 0.75f : 0.f) + 0.12f * mouth);
-  float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) + middle * (0.26f + 0.45f * flush) +
-                 0.20f * fine) * (1.f - 0.62f * dark);
+  const float flush = look.redness * (0.48f * cheek * (1.f + 1.2f * coarse) + 0.72f * nose + 0.40f * chin + 0.35f * lids +
+                                      (ear ? 0.75f : 0.f) + 0.12f * mouth);
+  float blood = (0.30f * (look.redness - 0.4f) + flush - 0.14f * brow_bone + coarse * (0.30f + 0.50f * flush) +
+                 middle * (0.26f + 0.35f * flush) + 0.20f * fine) *
+                (1.f - 0.62f * dark);
   if (f.label == kNeck) blood -= 0.05f;
   Vec3 albedo = look.tone * Vec3{1.f - 0.06f * blood, 1.f - 0.46f * blood, 1.f - 0.42f * blood};
 
   // Pigment: patches; darker around eyes and mouth on dark skin, yellower forehead on fair skin.
-  const float pigment = 1.f + (0.12f + 0.14f * dark) * coarse + 0.15f * middle + 0.12f * fine - 0.14f * dark * mouth - 0.16f * dark * lids -
-                        0.07f * dark * brow_bone + 0.05f * cheek * dark;
+  const float uneven = 1.f + 0.5f * look.wrinkles;
+  const float pigment = 1.f + (0.12f + 0.14f * dark) * uneven * coarse + 0.15f * uneven * middle + 0.12f * fine - 0.14f * dark * mouth -
+                        0.16f * dark * lids - 0.07f * dark * brow_bone + 0.05f * cheek * dark;
   albedo = albedo * pigment;
   const float circle = hill(square((side - 0.265f) / 0.13f) + square((c.y - 0.185f + 0.25f * (side - 0.265f)) / 0.060f)) * front;
   const float tired = saturate(0.18f + 0.75f * look.dark_circles + 0.2f * look.wrinkles);
-  albedo = albedo * mix(grey(1.f), mix(Vec3{0.70f, 0.58f, 0.66f}, Vec3{0.62f, 0.56f, 0.56f}, dark), tired * saturate(circle + 0.30f * lids));
+  albedo =
+      albedo * mix(grey(1.f), mix(Vec3{0.70f, 0.58f, 0.66f}, Vec3{0.62f, 0.56f, 0.56f}, dark), tired * saturate(circle + 0.30f * lids));
 
   Relief relief{{0.f, 0.f, 0.f}, 0.f};
   if (look.freckles > 0.f && pixel < 0.025f) {
     const float sun = saturate(0.10f + 1.1f * cheek + 1.1f * nose + 0.15f * brow_bone) * front * (0.8f + 0.9f * coarse);
-    const Vec3 p = q * 31.f + slope_middle * 0.20f;
+    const Vec3 p = g * 31.f + slope_middle * 0.55f + Vec3{2.f, 3.f, 1.f} * coarse;
     const float spot = larger(spots(p, 1.1f * look.freckles * sun, 0.16f, 0.40f, look.seed + 4u),
-                              0.7f * spots(q * 47.f + slope_middle * 0.2f, 1.2f * look.freckles * sun, 0.18f, 0.42f, look.seed + 5u));
+                              0.7f * spots(g * 47.f + slope_middle * 0.6f, 1.2f * look.freckles * sun, 0.18f, 0.42f, look.seed + 5u));
     albedo = albedo * mix(grey(1.f), Vec3{0.78f, 0.63f, 0.52f}, (0.40f + 0.5f * look.freckles) * spot);
   } else if (look.freckles > 0.f) {
     albedo = albedo * mix(grey(1.f), Vec3{0.93f, 0.88f, 0.84f}, look.freckles * saturate(cheek + nose));
   }
   if (look.moles > 0.f) {
-    const float spot = spots(q * 4.1f, 0.9f * look.moles, 0.030f, 0.075f, look.seed + 6u);
+    const float spot = spots(g * 4.1f, 0.9f * look.moles, 0.030f, 0.075f, look.seed + 6u);
     albedo = albedo * mix(grey(1.f), Vec3{0.36f, 0.25f, 0.20f}, 0.9f * smoothstep(0.f, 0.6f, spot));
   }
   if (look.blemishes > 0.f) {
-    const float spot = spots(q * 8.3f + slope_middle * 0.03f, 0.75f * look.blemishes * (front - 0.6f * hill(square((side - 0.315f) / 0.2f) + square((c.y - 0.3f) / 0.13f))), 0.09f, 0.25f, look.seed + 7u);
+    const float spot = spots(g * 8.3f + slope_middle * 0.03f,
+                             0.75f * look.blemishes * (front - 0.6f * hill(square((side - 0.315f) / 0.2f) + square((c.y - 0.3f) / 0.13f))),
+                             0.09f, 0.25f, look.seed + 7u);
     albedo = albedo * mix(grey(1.f), mix(Vec3{0.95f, 0.62f, 0.62f}, Vec3{0.72f, 0.60f, 0.55f}, dark), smoothstep(0.f, 0.9f, spot));
   }
   if (look.age > 0.55f) {  // spots of age
     const float sun = 0.9f * (look.age - 0.5f) * smoothstep(0.1f, 0.5f, side + larger(c.y - 0.5f, 0.f));
-    const float spot = spots(q * 7.3f + slope_middle * 0.16f, sun, 0.08f, 0.32f, look.seed + 8u);
+    const float spot = spots(g * 7.3f + slope_middle * 0.16f, sun, 0.08f, 0.32f, look.seed + 8u);
     albedo = albedo * mix(grey(1.f), Vec3{0.80f, 0.70f, 0.61f}, 0.65f * smoothstep(0.f, 1.f, spot * (1.f + 1.5f * middle + fine)));
   }
   // Small vessels on cheeks and nose.
@@ -121,10 +136,12 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   if (shave > 0.f) {
     const float beard = beard_share(c, coarse + 0.5f * middle) * shave;
     if (beard > 0.f) {
-      const Vec3 hair = mix(Vec3{0.60f, 0.66f, 0.70f}, mix(grey(1.f), look.hair_color, 0.5f), 0.25f);
+      const Vec3 hair = mix(Vec3{0.46f, 0.54f, 0.59f}, mix(grey(1.f), look.hair_color, 0.5f), 0.25f);
       const float see = visible(0.011f);
-      const float dots = see > 0.f ? 2.6f * larger(spots(q * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u), spots(q * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u)) : 1.f;
-      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.55f * see) * (0.85f + 0.8f * middle)));
+      const float dots = see > 0.f ? 2.6f * larger(spots(g * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u),
+                                                   spots(g * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u))
+                                   : 1.f;
+      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.45f * see) * (0.85f + 0.8f * middle)));
     }
   }
 
@@ -134,24 +151,32 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     albedo = albedo * mix(grey(1.f), Vec3{1.02f, 0.56f, 0.60f}, 0.75f * look.blush * at);
   }
   if (look.eyeshadow > 0.f) {
-    const float at = hill(square((side - 0.325f) / 0.165f) + square((c.y - 0.365f - 0.08f * (side - 0.3f)) / 0.075f)) * smoothstep(0.27f, 0.32f, c.y + 0.1f * (side - 0.315f)) * front;
+    const float at = hill(square((side - 0.325f) / 0.165f) + square((c.y - 0.365f - 0.08f * (side - 0.3f)) / 0.075f)) *
+                     smoothstep(0.27f, 0.32f, c.y + 0.1f * (side - 0.315f)) * front;
     albedo = mix(albedo, look.eyeshadow_color * (0.4f + 0.8f * look.tone.x), 0.85f * look.eyeshadow * at);
   }
 
   // Relief.
   const float rough = 0.5f + 0.5f * look.pores + 0.4f * look.wrinkles;
-  const float oily = saturate(0.25f + 0.85f * nose + 0.7f * hill(square(c.x / 0.30f) + square((c.y - 0.72f) / 0.20f)) * front + 0.45f * chin + 0.55f * cheek);
+  const float oily = saturate(0.25f + 0.85f * nose + 0.7f * hill(square(c.x / 0.30f) + square((c.y - 0.72f) / 0.20f)) * front +
+                              0.45f * chin + 0.55f * cheek);
   const float bumps = f.lip > 0.6f ? 0.f : 1.f;
-  relief.slope = slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.055f * rough * see_fine * bumps) +
-                 slope_pore * (0.16f * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps);
+  relief.slope = unskewed(
+      slope_middle * (0.030f * bumps * visible(0.06f)) + slope_fine * (0.070f * (1.f - 0.4f * dark) * rough * see_fine * bumps) +
+      slope_pore * (0.22f * (1.f - 0.3f * dark) * see_pore * (0.35f + look.pores) * (0.4f + 0.8f * saturate(cheek + nose)) * bumps));
   add_wrinkles(look, c, coarse + 0.5f * middle, coarse, relief);
-  albedo = albedo * ((1.f - 0.10f * look.pores * pore * (0.5f + saturate(cheek + nose))) * (1.f - 0.42f * saturate(relief.dark)));
+  albedo = albedo * ((1.f - 0.17f * look.pores * pore * (0.5f + saturate(cheek + nose))) * (1.f - 0.42f * saturate(relief.dark)));
 
   Skin out;
   Surface& s = out.base;
-  s.wrap = mix(Vec3{0.30f, 0.16f, 0.10f}, Vec3{0.16f, 0.10f, 0.07f}, dark);
+  s.wrap = mix(Vec3{0.25f, 0.14f, 0.09f}, Vec3{0.14f, 0.09f, 0.07f}, dark);
   s.bend = {0.85f, 1.20f, 1.35f};
-  s.occlusion = larger(f.aux[2] * (0.55f + 0.45f * f.aux[2]), 0.10f);
+  // Creases too fine for the occlusion of the mesh.
+  const float crease = 0.24f * hill(square((side - 0.135f) / 0.07f) + square((c.y - 0.285f) / 0.11f)) +
+                       0.34f * hill(square((side - 0.152f) / 0.032f) + square((c.y + 0.10f) / 0.065f)) +
+                       0.24f * hill(square(c.x / 0.17f) + square((c.y + 0.505f) / 0.042f)) +
+                       0.22f * hill(square((side - 0.31f) / 0.18f) + square((c.y - 0.385f) / 0.032f));
+  s.occlusion = larger(f.aux[2] * (0.55f + 0.45f * f.aux[2]) * (1.f - crease * front), 0.10f);
   s.gloss = (0.40f + 0.7f * look.gloss) * (0.75f + 0.35f * oily) * (1.f + 0.4f * fine + 0.2f * middle);
   s.sharpness = 7.f;
   out.film = look.gloss * (0.25f + 1.3f * oily) * (0.85f + 0.5f * dark) * larger(1.f + 0.6f * fine + 0.25f * middle - 0.5f * pore, 0.f);
@@ -175,17 +200,19 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     Vec3 slope_line;
     const float line = value_noise({q.x * 52.f, q.y * 5.f, 3.5f}, look.seed + 10u, slope_line) - 0.5f;
     const float upper = smoothstep(-0.006f, 0.010f, c.y + 0.380f);
-    Vec3 natural = look.tone * mix(Vec3{0.86f, 0.56f, 0.57f}, Vec3{0.78f, 0.62f, 0.66f}, dark) * Vec3{1.f, 1.f - 0.18f * look.redness, 1.f - 0.14f * look.redness};
+    Vec3 natural = look.tone * mix(Vec3{0.86f, 0.56f, 0.57f}, Vec3{0.78f, 0.62f, 0.66f}, dark) *
+                   Vec3{1.f, 1.f - 0.18f * look.redness, 1.f - 0.14f * look.redness};
     natural = mix(natural, Vec3{0.30f, 0.125f, 0.115f}, 0.42f * smoothstep(0.35f, 0.9f, dark) * (1.f - upper));  // rosy inside of dark lips
     natural = natural * mix(1.f, 0.84f, upper);
     Vec3 colour = mix(natural, look.lip_tint * (0.55f + 0.75f * look.tone.x), look.lip_tint_strength);
     const float contact = hill(square((c.y + 0.380f) / 0.030f));
-    colour = colour * ((0.97f + 0.20f * line * visible(0.03f) + 0.10f * middle) * (1.f - 0.50f * contact)) * Vec3{1.f, 1.f - 0.2f * contact, 1.f - 0.2f * contact};
+    colour = colour * ((0.97f + 0.20f * line * visible(0.03f) + 0.10f * middle) * (1.f - 0.50f * contact)) *
+             Vec3{1.f, 1.f - 0.2f * contact, 1.f - 0.2f * contact};
     albedo = mix(albedo, colour, lip);
-    const float wet = saturate(look.lip_gloss + 0.35f * contact);
+    const float wet = look.lip_gloss;
     relief.slope = relief.slope + Vec3{slope_line.x * 0.14f * lip * visible(0.03f) * (1.f - 0.5f * look.lip_tint_strength), 0.f, 0.f};
     s.gloss = mix(s.gloss, 0.7f, lip);
-    out.film = mix(out.film, (0.35f + 1.9f * wet) * larger(1.f + 0.8f * line, 0.f), lip);
+    out.film = mix(out.film, (0.40f + 1.8f * wet) * larger(1.f + 0.8f * line, 0.f) * (1.f - 0.85f * contact), lip);
     out.film_sharpness = mix(out.film_sharpness, mix(34.f, 130.f, wet), lip);
     out.fuzz = 1.f - lip;
   }
@@ -199,16 +226,18 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     if (look.eyeliner > 0.f) {
       const float wing = hill(square((at.s + 0.06f) / 0.11f) + square((at.height - 0.0012f - 0.05f * at.s * at.s) / 0.0011f));
       const float wide = 0.0008f + 0.0007f * look.eyeliner;
-      const float ink = larger(hill(square((at.gap_up - 0.0005f) / wide)) * inside, larger(0.8f * wing, 0.55f * hill(square((at.gap_low + 0.0004f) / 0.0007f)) * inside));
+      const float ink = larger(hill(square((at.gap_up - 0.0005f) / wide)) * inside,
+                               larger(0.8f * wing, 0.55f * hill(square((at.gap_low + 0.0004f) / 0.0007f)) * inside));
       albedo = mix(albedo, grey(0.012f), saturate(1.25f * ink) * saturate(1.4f * look.eyeliner));
     }
     if (f.label == kLeftEye || f.label == kRightEye) {
-      albedo = mix(look.tone, Vec3{0.60f, 0.33f, 0.30f}, 0.55f) * mix(Vec3{0.88f, 0.68f, 0.66f}, Vec3{1.f, 0.82f, 0.80f}, smoothstep(0.80f, 0.90f, at.s)) * (1.f - 0.45f * up);
+      albedo = mix(look.tone, Vec3{0.60f, 0.33f, 0.30f}, 0.55f) *
+               mix(Vec3{0.88f, 0.68f, 0.66f}, Vec3{1.f, 0.82f, 0.80f}, smoothstep(0.80f, 0.90f, at.s)) * (1.f - 0.45f * up);
       albedo = mix(albedo, grey(0.02f), saturate(1.2f * look.eyeliner) * 0.5f);
       out.film = 1.6f;
       out.film_sharpness = 90.f;
       out.fuzz = 0.f;
-      s.occlusion = larger(s.occlusion, 0.45f);
+      s.occlusion = larger(s.occlusion, 0.60f);
     }
   }
 
@@ -218,27 +247,34 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
 }
 
 /// Skin with what passes through thin parts and what shines on fine hairs.
-FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& f, const Light& light) {
+FORGE_HD Vec3 lit_skin(const Look& look, const Fragment& at, const Light& light) {
+  Fragment f = at;
+  if (f.label == kLeftEye || f.label == kRightEye)
+    f.shadow = mix(f.shadow, 1.f,
+                   0.4f * saturate(2.f * dot(f.normal, light.key)) * saturate(3.f * light.key.z));  // wet edges too fine for the shadow map
   const Skin skin = skin_surface(look, f);
   const Surface& s = skin.base;
   const float openness = s.occlusion * f.sky, nv = larger(dot(s.normal, f.to_eye), 0.f);
-  Vec3 color = diffuse(s, f, light, openness) + mirrored(s, f, light, openness);
+  const Vec3 around = irradiance(light, s.normal);
+  Vec3 color = diffuse(s, f, light, openness, around) + mirrored(s, f, light, openness);
   const Vec3 key = light.key_color * f.shadow;
-  const float spread = 0.10f * light.softness;
-  color = color + key * (s.gloss * lobe(s.normal, f.to_eye, light.key, s.sharpness, spread) +
-                         skin.film * lobe(s.normal, f.to_eye, light.key, skin.film_sharpness, spread));
-  if (luminance(light.rim_color) > 0.f)
-    color = color + light.rim_color * (rim_share(s, f, light) *
-                                       (s.gloss * lobe(s.normal, f.to_eye, light.rim, s.sharpness, 0.05f) + skin.film * lobe(s.normal, f.to_eye, light.rim, skin.film_sharpness, 0.05f)));
+  const auto shine = [&](Vec3 towards, float spread) {
+    const Half half = half_way(s.normal, f.to_eye, towards);
+    return s.gloss * lobe(half, s.sharpness, spread) + skin.film * lobe(half, skin.film_sharpness, spread);
+  };
+  if (f.shadow > 0.f) color = color + key * shine(light.key, 0.10f * light.softness);
+  if (luminance(light.rim_color) > 0.f) color = color + light.rim_color * (rim_share(s, f, light) * shine(light.rim, 0.05f));
   const float grazing = square(square(1.f - nv));
-  color = color + (irradiance(light, f.normal) * openness + key * saturate(0.6f + dot(f.normal, light.key)) +
-                   light.rim_color * saturate(0.6f + dot(f.normal, light.rim))) * Vec3{1.f, 0.93f, 0.85f} * (0.055f * skin.fuzz * grazing * (1.f - 0.5f * look.melanin));
+  color = color + (around * openness + key * saturate(0.6f + dot(f.normal, light.key)) +
+                   light.rim_color * saturate(0.6f + dot(f.normal, light.rim))) *
+                      Vec3{1.f, 0.93f, 0.85f} * (0.050f * skin.fuzz * grazing * (1.f - 0.75f * look.melanin));
   // Ears and nose wings glow when the light is behind them.
   const bool thin = f.label == kLeftEar || f.label == kRightEar || f.label == kNose;
   const float behind = -dot(f.normal, light.key);
   if (thin && behind > 0.f && f.thickness_m < 0.02f) {
+    const float wing = hill(square((fabsf(f.rest.x) - 0.0115f) / 0.006f) + square((10.f * f.rest.y - look.height[2] - 0.05f) / 0.06f));
     const float through = hill(square(f.thickness_m / 0.008f)) * smoothstep(0.f, 0.4f, behind) * (1.f - 0.75f * look.melanin);
-    color = color + light.key_color * Vec3{0.42f, 0.075f, 0.035f} * (f.label == kNose ? 0.3f * through : through);
+    color = color + light.key_color * Vec3{0.42f, 0.075f, 0.035f} * (f.label == kNose ? 0.25f * through * wing : through);
   }
   return color;
 }

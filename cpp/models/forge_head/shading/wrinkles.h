@@ -53,7 +53,8 @@ FORGE_HD void add_wrinkles(const Look& look, Vec3 q, float wander, float patch, 
       if (strength > 0.02f) {
         const float turn = atan2f(v, u);
         groove(r, to_line((turn + 0.25f * wander + 0.5f * reach) / 0.36f) / 0.17f, {-0.3f * sign * v / reach, 1.f, 0.f},
-               0.40f * strength * smoothstep(0.025f, 0.07f, reach) * smoothstep(0.26f, 0.12f, reach) * smoothstep(1.25f, 0.9f, fabsf(turn)) * broken);
+               0.40f * strength * smoothstep(0.025f, 0.07f, reach) * smoothstep(0.26f, 0.12f, reach) *
+                   smoothstep(1.25f, 0.9f, fabsf(turn)) * broken);
       }
     }
   }
@@ -63,14 +64,19 @@ FORGE_HD void add_wrinkles(const Look& look, Vec3 q, float wander, float patch, 
     groove(r, (e - 1.0f - 0.06f * wander) / 0.085f, {0.f, -1.f, 0.f}, 0.20f * strength * smoothstep(0.52f, 0.40f, side));
     groove(r, (e - 0.74f) / 0.06f, {0.f, -1.f, 0.f}, 0.28f * strength * (0.3f + look.squint + old) * smoothstep(0.52f, 0.40f, side));
   }
+  if (side > 0.08f && side < 0.45f && q.y > -0.1f && q.y < 0.30f)  // the hollow from the inner corner down the cheek
+    groove(r, (q.y - 0.235f + 0.55f * (side - 0.15f) + 0.02f * wander) / 0.045f, {0.5f * sign, 0.85f, 0.f},
+           (0.05f + 0.20f * old) * smoothstep(0.12f, 0.17f, side) * smoothstep(0.40f, 0.26f, side));
   if (side > 0.1f && side < 0.5f && q.y < 0.02f && q.y > -0.62f) {  // from the nose's wings to the mouth's corners
     const float t = saturate((-0.07f - q.y) / 0.40f);
     const float x = 0.158f + 0.185f * t * (1.25f - 0.25f * t) + 0.03f * smile * t;
-    const float strength = (0.10f + 0.55f * old + 0.75f * smile + 0.3f * look.sneer) * smoothstep(0.02f, -0.07f, q.y) * smoothstep(-0.52f, -0.36f, q.y);
+    const float strength =
+        (0.10f + 0.55f * old + 0.75f * smile + 0.3f * look.sneer) * smoothstep(0.02f, -0.07f, q.y) * smoothstep(-0.52f, -0.36f, q.y);
     const float d = side - x + 0.012f * wander;
     groove(r, d / mix(0.020f, 0.034f, t), {0.85f * sign, 0.35f, 0.f}, 0.42f * strength);
     if (smile > 0.3f)  // the cheek's second fold
-      groove(r, (d - 0.10f) / 0.025f, {0.9f * sign, 0.2f, 0.f}, 0.16f * (smile - 0.3f) * (0.3f + old) * smoothstep(-0.1f, -0.25f, q.y) * smoothstep(-0.5f, -0.36f, q.y));
+      groove(r, (d - 0.10f) / 0.034f, {0.9f * sign, 0.2f, 0.f},
+             0.09f * (smile - 0.3f) * (0.3f + old) * smoothstep(-0.1f, -0.25f, q.y) * smoothstep(-0.5f, -0.36f, q.y));
   }
   if (side > 0.15f && side < 0.4f && q.y < -0.36f && q.y > -0.75f)  // down from the corners
     groove(r, (side - 0.255f - 0.16f * (-0.38f - q.y) + 0.01f * wander) / 0.022f, {sign, 0.f, 0.f},
@@ -78,7 +84,9 @@ FORGE_HD void add_wrinkles(const Look& look, Vec3 q, float wander, float patch, 
   if (side < 0.3f && q.y < -0.14f && q.y > -0.60f) {  // across the lips' border
     const float around = hill((square(q.x / 0.24f) + square((q.y + 0.385f) / 0.17f)) * 0.7f);
     const float strength = around * (0.55f * larger(old - 0.35f, 0.f) + 0.6f * look.pucker);
-    if (strength > 0.01f) groove(r, to_line((q.x * (1.f - 0.5f * fabsf(q.y + 0.385f)) + 0.012f * wander) / 0.036f) / 0.2f, {1.f, 0.f, 0.f}, 0.30f * strength * broken);
+    if (strength > 0.01f)
+      groove(r, to_line((q.x * (1.f - 0.5f * fabsf(q.y + 0.385f)) + 0.012f * wander) / 0.036f) / 0.2f, {1.f, 0.f, 0.f},
+             0.30f * strength * broken);
   }
   if (q.y < -0.75f) {  // neck
     const float strength = (0.22f + 0.6f * old) * smoothstep(-0.80f, -0.98f, q.y) * smoothstep(-0.6f, -0.2f, q.z);
