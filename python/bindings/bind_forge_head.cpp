@@ -163,6 +163,7 @@ void bind_forge_head(py::module_& module) {
       .def("set_slider", &ForgeHead::set_slider, py::arg("face"), py::arg("name"), py::arg("value"))
       .def("set_expression", &ForgeHead::set_expression, py::arg("face"), py::arg("name"), py::arg("weight"))
       .def("set_option", &ForgeHead::set_option, py::arg("face"), py::arg("set"), py::arg("choice"))
+      .def("blink_weight", &ForgeHead::blink_weight, py::arg("face"))
       .def("mesh", &ForgeHead::mesh, py::arg("faces"), py::call_guard<py::gil_scoped_release>())
       .def(
           "render",

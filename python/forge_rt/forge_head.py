@@ -132,6 +132,10 @@ class ForgeHead:
             self._head.set_option(out, name, choice)
         return out
 
+    def blink_weight(self, face: FaceParameters) -> float:
+        """The weight of blink_left and blink_right that just closes the lids of this face."""
+        return self._head.blink_weight(face)
+
     # ---- results ----
 
     def mesh(self, faces: FaceParameters | Sequence[FaceParameters]) -> HeadMesh:

@@ -30,8 +30,10 @@ def head() -> fr.ForgeHead:
 
 
 def bare(head: fr.ForgeHead, face: fr.FaceParameters) -> fr.FaceParameters:
-    """Nothing worn, no hair: the first choice of every set is none of it."""
-    return head.face(face, options={name: choices[0] for name, choices in head.options.items()})
+    """Nothing worn, no hair, no lashes."""
+    return head.face(
+        face, options={name: "none" if "none" in choices else choices[0] for name, choices in head.options.items()}
+    )
 
 
 def portrait(size: int = 160, yaw_deg: float = 0.0, pitch_deg: float = 0.0) -> fr.camera.Camera:
@@ -86,7 +88,10 @@ def test_eyes_close(head: fr.ForgeHead) -> None:
     still = dict.fromkeys(head.expressions, 0.0)
     bald = [bare(head, head.sample(5, i)) for i in range(24)]
     opened = [head.face(f, expression=still) for f in bald]
-    closed = [head.face(f, expression={**still, "blink_left": 1.0, "blink_right": 1.0}) for f in bald]
+    closed = [
+        head.face(f, expression={**still, **dict.fromkeys(("blink_left", "blink_right"), head.blink_weight(f))})
+        for f in bald
+    ]
     pixels = [np.isin(head.render(f, portrait(256)).segmentation, (4, 5)).sum((1, 2)) for f in (opened, closed)]
     points = np.asarray(head.mesh(closed).landmarks)
     gap = np.stack([points[:, upper, 1] - points[:, lower, 1] for upper, lower in LIDS], -1).max(-1)

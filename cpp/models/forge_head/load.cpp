@@ -453,6 +453,16 @@ void ForgeHead::set_option(FaceParameters& face, const std::string& set, const s
   face.options[set] = choice;
 }
 
+float ForgeHead::blink_weight(const FaceParameters& face) const {
+  check_argument(face.sliders.size() == impl_->sliders.size(), "a face has ", face.sliders.size(), " sliders, this head has ",
+                 impl_->sliders.size(), "; start from neutral() or sample()");
+  float weight = 1.f;
+  for (std::size_t i = 0; i < face.sliders.size(); ++i) weight += impl_->blink_gain[i] * face.sliders[i];
+  for (const Choice* choice : chosen_options(*impl_, face))
+    for (const auto& [slider, value] : choice->sliders) weight += impl_->blink_gain[slider] * value;
+  return std::clamp(weight, 0.5f, 1.5f);
+}
+
 FaceParameters ForgeHead::neutral() const {
   FaceParameters face;
   for (const SliderInfo& s : impl_->sliders) face.sliders.push_back(s.value);

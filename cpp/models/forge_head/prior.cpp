@@ -121,7 +121,7 @@ void draw_expression(const Person& person, FaceParameters& face) {
   const double lids = random.uniform();
   double opening = 1.0;
   for (std::size_t i = 0; i < face.sliders.size(); ++i) opening += person.model->blink_gain[i] * face.sliders[i];
-  const double closed = lids < 0.06 ? std::max(opening, 0.6) : lids < 0.22 ? random.uniform(0.15, 0.55) : random.uniform(0.0, 0.1);
+  const double closed = lids < 0.06 ? clamp(opening, 0.5, 1.5) : lids < 0.22 ? random.uniform(0.15, 0.55) : random.uniform(0.0, 0.1);
   for (const char* name : {"blink_left", "blink_right"}) {
     const int i = person.model->expression_index(name);
     const bool wink_open = lids >= 0.055 && lids < 0.06 && std::string_view(name) == "blink_right";

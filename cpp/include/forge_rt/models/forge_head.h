@@ -194,6 +194,9 @@ class FORGE_RT_API ForgeHead {
   void set_expression(FaceParameters& face, const std::string& name, float weight) const;  ///< 0..1.5
   void set_option(FaceParameters& face, const std::string& set, const std::string& choice) const;
 
+  /// The weight of blink_left and blink_right that just closes the lids of this face: wide eyes need more than 1.
+  float blink_weight(const FaceParameters& face) const;
+
   /// Vertices [B, V, 3], landmarks [B, 68, 3] (contour row 0: the anatomical jaw line) in metres, head frame.
   HeadMesh mesh(const std::vector<FaceParameters>& faces) const;
 
