@@ -19,11 +19,14 @@ set(FORGE_SOURCES
   cpp/models/camera_sampler.cpp
   cpp/models/forge_head/assembly.cpp
   cpp/models/forge_head/capture.cpp
+  cpp/models/forge_head/jpeg_loss.cpp
   cpp/models/forge_head/load.cpp
   cpp/models/forge_head/look.cpp
   cpp/models/forge_head/parts.cpp
   cpp/models/forge_head/pixels.cpp
   cpp/models/forge_head/prior.cpp
+  cpp/models/forge_head/prior_look.cpp
+  cpp/models/forge_head/prior_scene.cpp
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp

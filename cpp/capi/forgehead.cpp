@@ -1,4 +1,6 @@
 // frt_forgehead: annotated images of the bundled head.
+#include <cstddef>
+
 #include "capi.h"
 #include "forge_rt/models/forge_head.h"
 
@@ -25,10 +27,11 @@ frt_status frt_forgehead_sample_image(const frt_forgehead* head, uint64_t seed, 
   return guarded([&] {
     check_pointer(head, "head");
     const frt_orbit given = orbit != nullptr ? read_struct(orbit, "orbit", "FRT_ORBIT_INIT") : init_of(orbit);
-    const frt_render_options o = options != nullptr ? read_struct(options, "options", "FRT_RENDER_OPTIONS_INIT") : init_of(options);
+    const frt_render_options o = options != nullptr ? read_struct(options, "options", "FRT_RENDER_OPTIONS_INIT", offsetof(frt_render_options, wild)) : init_of(options);
     const frt_face_image out = read_struct(image, "image", "FRT_FACE_IMAGE_INIT");
     check_argument(o.height >= 1 && o.height <= 8192 && o.width >= 1 && o.width <= 8192,
                    "options.height and options.width must be 1..8192, got ", o.height, " and ", o.width);
+    check_argument(o.wild >= 0.f && o.wild <= 1.f, "options.wild must be 0..1, got ", o.wild);
     Orbit where;
     where.yaw_deg = given.yaw_deg;
     where.pitch_deg = given.pitch_deg;
@@ -38,7 +41,7 @@ frt_status frt_forgehead_sample_image(const frt_forgehead* head, uint64_t seed, 
     RenderOptions render;
     render.size = {o.height, o.width};
     render.supersample = o.supersample;
-    const FaceImages images = head->head->render({head->head->sample(seed, index)}, {orbit_camera(where, render.size)}, render);
+    const FaceImages images = head->head->render({head->head->sample(seed, index, o.wild)}, {orbit_camera(where, render.size)}, render);
     copy_out(images.rgb, out.rgb);
     copy_out(images.segmentation, out.labels);
     copy_out(images.depth_m, out.depth_m);

@@ -23,6 +23,7 @@ from .parameters import load_table, move_slider, sliders
 from .skinning import jaw_share, joint_regressor, pose_correctives, skinning_weights
 from .strands import build_strands
 from .template import COARSE, Detail
+from .unfold import unfolded
 from .uv import atlas, bake_semantics
 from .write import METRES, to_head_frame, write_bundle
 
@@ -66,6 +67,7 @@ def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray
     closing_lids = builder.lids((1.0, 1.0), (0.0, 0.0))
     shape = shape_directions(head, builder)
     expression = np.stack([e.displacement for e in expressions], -1)
+    columns = unfolded(head, np.concatenate([shape, expression], -1), np.zeros(shape.shape[-1]))
     uv, uv_faces = atlas(head)
     surface = SurfacePoints(head)
     static_face, static_bary = static_landmarks(head, surface)
@@ -73,7 +75,7 @@ def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray
     arrays: dict[str, np.ndarray] = {
         "v_template": to_head_frame(head.rest).astype(np.float32),
         "faces": head.faces,
-        "shapedirs": (METRES * np.concatenate([shape, expression], -1)).astype(np.float16),
+        "shapedirs": (METRES * columns).astype(np.float16),
         "posedirs": (METRES * pose_correctives(head, closing_lids, jaw)).astype(np.float16),
         "J_regressor": joint_regressor(head).astype(np.float32),
         "weights": skinning_weights(head, jaw).astype(np.float32),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from .curves import eye_rings, mouth_rings
+from .curves import eye_rings, mouth_rings, nostril_rings
 from .parameters import Array, Parameters, base_parameters
 from .sculpture import Sculpture
 from .template import FLIP, Skin, bag_vertices
@@ -28,6 +28,7 @@ class Projector:
         keep = skin.rest[:, 0] > -1e-9
         keep[skin.bag_start : skin.neck_start] = False
         keep[skin.eye_size : 2 * skin.eye_size] = False
+        keep[2 * skin.eye_size + skin.nostril_size : skin.mouth_start] = False
         self.half = np.flatnonzero(keep)
         local = np.full(skin.count, -1)
         local[self.half] = np.arange(len(self.half))
@@ -76,6 +77,8 @@ class Projector:
 
         result = skin.rest.copy()
         result[: skin.eye_size] = lids
+        nostril = nostril_rings(parameters, target, skin.plan)
+        result[2 * skin.eye_size : 2 * skin.eye_size + skin.nostril_size] = nostril
         result[skin.mouth_start : skin.bag_start] = lips.reshape(-1, 3)
 
         rest = skin.rest[self.half]

@@ -15,6 +15,8 @@ MIN_MOVE_MM = 0.5
 MAX_FOLDS = 12
 MAX_LID_OVERLAP_MM = 4.0
 MIN_CLEARANCE_MM = -0.05
+HEADS, SLIDER_SPREAD, MACRO_SPREAD = 1000, 0.29, 0.38
+MAX_INVERTED_PER_MESH, MIN_AREA_M2 = 0.1, 1e-10  # the aim is 0; the bound keeps what is reached (canthi, lip corners)
 
 
 def _faces_of(arrays: dict[str, np.ndarray], bundle: dict[str, Any], *names: str) -> np.ndarray:
@@ -136,7 +138,126 @@ def uv_valid(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> Result:
     return "uv", inside and flipped <= MAX_FOLDS, measured
 
 
-GATES = (mirror_symmetry, triangles, columns_move, orientation, eyes_close, landmark_order, rows_sum_to_one, uv_valid)
+def inverted(normal: np.ndarray, home: np.ndarray, beside: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """[n] bool of the triangles `own`: turned by more than 120 degrees from `home`, or folded against every neighbour.
+
+    `beside` [n, 3] are their neighbours, -1 at a border.
+    """
+    away = (normal[own] * home[own]).sum(1) < -0.5
+    folded = ((normal[own][:, None, :] * normal[np.maximum(beside, 0)]).sum(-1) < 0.0) | (beside < 0)
+    return away | (folded.all(1) & (beside >= 0).any(1))
+
+
+def normals(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Unit normals [F, 3] and areas [F]."""
+    corner = vertices[faces]
+    cross = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    length = np.linalg.norm(cross, axis=1)
+    return cross / np.maximum(length, 1e-20)[:, None], 0.5 * length
+
+
+def _labelled(arrays: dict[str, np.ndarray], faces: np.ndarray, bundle: dict[str, Any], *names: str) -> np.ndarray:
+    """[F] bool: triangles whose centre has one of the labels in the semantic map."""
+    ids = [row["id"] for row in bundle["labels"] if row["name"] in names]
+    image = arrays["semantic_uv"]
+    u, v = arrays["uv"][faces].mean(1).T
+    size = len(image)
+    return np.isin(image[((1.0 - v) * size).astype(int), (u * size).astype(int)], ids)
+
+
+def neighbours(faces: np.ndarray) -> np.ndarray:
+    """[F, 3] the triangle across each edge, -1 at a border."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
+    owner = np.tile(np.arange(len(faces)), 3)
+    order = np.lexsort(edges.T)
+    same = (edges[order[1:]] == edges[order[:-1]]).all(1)
+    first, second = order[:-1][same], order[1:][same]
+    result = np.full(3 * len(faces), -1)
+    result[first], result[second] = owner[second], owner[first]
+    return result.reshape(3, -1).T
+
+
+def random_values(names: list[str], limits: list[tuple[float, float]], count: int, seed: int) -> np.ndarray:
+    """[count, n_shape] independent normal sliders of the prior's spread; macros wider, no children."""
+    rng = np.random.default_rng(seed)
+    values = SLIDER_SPREAD * rng.normal(size=(count, len(names)))
+    for k, name in enumerate(names):
+        if name == "macro/masculine":
+            values[:, k] = rng.uniform(-0.8, 0.8, count)
+        elif name == "macro/age":
+            values[:, k] = rng.uniform(0.0, 1.0, count)
+        elif name == "macro/child":
+            values[:, k] = 0.0
+        elif name.startswith("macro/"):
+            values[:, k] = MACRO_SPREAD * rng.normal(size=count)
+    low, high = np.array(limits).T
+    return np.clip(values, low, high)
+
+
+def random_heads(arrays: dict[str, np.ndarray], bundle: dict[str, Any], count: int = HEADS) -> Result:
+    """Random identities times every expression at weight 1 (and none): no tiny and hardly any inverted triangle.
+
+    Inverted: see `inverted`. Left out: shoulders, hair, glasses, and the lid strip behind the margin, which folds shut.
+    """
+    skipped = [i for i, part in enumerate(bundle["parts"]) if part["name"].startswith(("hair", "glasses", "cloth"))]
+    faces = arrays["faces"][~np.isin(arrays["face_part"], skipped)].astype(np.int64)
+    eyes = [arrays["J_regressor"][joint] @ arrays["v_template"] for joint in (3, 4)]
+    radius = np.linalg.norm(arrays["v_template"][np.unique(_faces_of(arrays, bundle, "l_eye"))] - eyes[0], axis=1).min()
+    hidden = [np.linalg.norm(arrays["v_template"] - eye, axis=1) < 0.995 * radius for eye in eyes]
+    faces = faces[~(hidden[0] | hidden[1])[faces].any(1)]  # the innermost lid strip lies inside the eyeball
+    lid_edge = _labelled(arrays, faces, bundle, "l_eye", "r_eye")  # the strip between margin and eyeball folds shut
+    used, faces = np.unique(faces, return_inverse=True)
+    faces = faces.reshape(-1, 3)
+    rest = arrays["v_template"][used]
+    columns = arrays["shapedirs"][used].astype(np.float32)
+    n_shape, beside = bundle["n_shape"], neighbours(faces)
+    home = normals(rest, faces)[0]
+    gain = np.array(bundle["blink_gain"]["gain"], np.float32)
+    names = ["none"] + [e["name"] for e in bundle["expressions"]]
+    moved = [np.zeros(0, int)]
+    for k in range(len(names) - 1):
+        touched = np.abs(columns[..., n_shape + k]).max(1) > 0.0
+        moved.append(np.flatnonzero(touched[faces].any(1)))
+    smallest, bad, where = np.inf, np.zeros(len(names), int), np.zeros(len(faces), int)
+    limits = [(s["min"], s["max"]) for s in bundle["sliders"]]
+    for sliders in random_values([s["name"] for s in bundle["sliders"]], limits, count, 7).astype(np.float32):
+        vertices = rest + columns[..., :n_shape] @ sliders
+        normal, area = normals(vertices, faces)
+        for k, own in enumerate(moved):
+            if k == 0:
+                size, wrong = area, inverted(normal, home, beside, np.arange(len(faces)))
+            else:
+                weight = 1.0 + gain @ sliders if names[k].startswith("blink") else 1.0
+                shifted = vertices + weight * columns[..., n_shape + k - 1]
+                now = normal.copy()
+                now[own], size = normals(shifted, faces[own])
+                wrong = np.zeros(len(faces), bool)
+                wrong[own] = inverted(now, home, beside[own], own)
+            smallest = min(smallest, float(size.min()))
+            wrong &= ~lid_edge
+            bad[k] += int(wrong.sum())
+            where += wrong
+    total = int(bad.sum())
+    worst = ", ".join(f"{names[k]} {bad[k]}" for k in np.argsort(-bad)[:4] if bad[k])
+    measured = (
+        f"{count} heads x {len(names)} expressions: smallest area {1e6 * smallest:.5f} mm2, "
+        f"{total} inverted triangles ({worst or 'none'}), {int((where > 0).sum())} different ones"
+    )
+    meshes = count * len(names)
+    return "random heads", total <= MAX_INVERTED_PER_MESH * meshes and smallest > MIN_AREA_M2, measured
+
+
+GATES = (
+    mirror_symmetry,
+    triangles,
+    columns_move,
+    orientation,
+    eyes_close,
+    landmark_order,
+    rows_sum_to_one,
+    uv_valid,
+    random_heads,
+)
 
 
 def run_gates(arrays: dict[str, np.ndarray], bundle: dict[str, Any]) -> list[Result]:

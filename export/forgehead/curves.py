@@ -12,22 +12,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from .parameters import Array, Parameters
-from .sculpture import Sculpture
+from .sculpture import Sculpture, rotation_matrix
 
 ORBIT_WIDTH, ORBIT_UP, ORBIT_DOWN = 0.245, 0.150, 0.165
-INNER_CORNER, OUTER_CORNER = 0.23, 0.08
+CORNER_REACH = 0.93  # the lid edge stays within this share of the eyeball's radius, as caruncle and outer canthus do
 # Lid rings over the eyeball: clearance, how far they may lie behind the surrounding skin, and how much further at the
 # corners, where the edge goes down to the eyeball as caruncle and outer canthus.
-EDGE_CLEARANCE, EDGE_DEPTH, CORNER_DEPTH = 0.009, 0.045, 0.30
-MARGIN_CLEARANCE, MARGIN_DEPTH = 0.015, 0.022
-SKIN_CLEARANCE = 0.018
+EDGE_CLEARANCE, EDGE_DEPTH, CORNER_DEPTH = 0.008, 0.045, 0.30
+LID_THICKNESS = 0.004
+CARUNCLE = 0.042  # how far it stands out of the inner corner
+MARGIN_CLEARANCE, MARGIN_DEPTH = 0.011, 0.022
+SKIN_CLEARANCE = 0.015
 HIDDEN_RING, HIDDEN_DEPTH = -0.4, 0.035  # the last ring ends inside the eyeball: no gap from any side
-# A full blink draws the upper lid over the lower one, so that it closes wider eyes, too.
-OVERLAP, OVERLAP_LIFT = 0.030, 0.019
+# A full blink draws the upper lid a little over the lower one; wider eyes need a weight above 1 (blink_gain).
+OVERLAP, OVERLAP_LIFT = 0.006, 0.006
+CLOSED_SAG, CORNER_ORDER = 0.8, 0.002
+# Nostril rings: share of the nostril's outline on the skin, then (share, depth) of the bag
+NOSTRIL_SKIN = (1.6, 1.25, 1.0)
+NOSTRIL_BAG = ((0.94, 0.012), (0.84, 0.045), (0.55, 0.085))
+NOSTRIL_POLE = 0.105
 LIP_STATIONS = (0.0, 0.10, 0.25, 0.42, 0.60, 0.80, 1.0, 1.14, 1.4)
-LIP_OVERLAP = 0.006
-UPPER_ROLL = (-0.30, 0.45, 0.95, 1.10, 0.98, 0.66, 0.32, 0.10, 0.0)
-LOWER_ROLL = (-0.30, 0.55, 1.00, 1.10, 0.92, 0.52, 0.12, -0.05, 0.0)
+LIP_OVERLAP = 0.004
+UPPER_ROLL = (-0.05, 0.40, 0.92, 1.10, 1.05, 0.80, 0.46, 0.16, 0.0)
+LOWER_ROLL = (-0.55, 0.55, 1.00, 1.10, 0.92, 0.52, 0.12, -0.05, 0.0)
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class RingPlan:
     eye_rings: tuple[float, ...]
     lip_count: int
     lip_rings: tuple[float, ...]
+    nostril_count: int = 12
 
     @property
     def eye_angles(self) -> Array:
@@ -58,15 +66,19 @@ def eyelid_curve(p: Parameters, ring: float, angle: Array, blink: float = 0.0, w
     is_upper = s >= 0.0
     upper = p["eye.up"] * np.abs(s) ** 1.05 * (1.0 - p["eye.skew"] * c) * (1.0 + 0.35 * wide)
     lower = -p["eye.low"] * np.abs(s) ** 1.05 * (1.0 + 0.16 * c)
-    meeting = 0.75 * lower - np.where(is_upper, OVERLAP * np.abs(s) ** 0.9, 0.0)
+    # the closed line hangs below the corners only where the lids run across: else the corner strips would turn over
+    apart = CORNER_ORDER * np.abs(s) * c**8
+    meeting = np.where(is_upper, apart - OVERLAP * s**4, -0.5 * apart) - CLOSED_SAG * p["eye.low"] * np.abs(s) ** 3.6
     x = p["eye.a"] * _signed_power(c, 0.92)
     y = np.where(is_upper, upper, lower) * (1.0 - blink) + meeting * blink
     outward = min(max(ring, 0.0), 1.0)
     x = x * (1.0 - outward) + ORBIT_WIDTH * c * outward
     y = y * (1.0 - outward) + np.where(is_upper, ORBIT_UP, ORBIT_DOWN) * s * outward
+    x = x + p["eye.shift"] * (1.0 - outward)
     if ring < 0.0:  # the lid edge; near the corners it reaches over the eyeball as the caruncle does
-        corner = np.abs(c) ** 8 * np.where(c < 0.0, INNER_CORNER, OUTER_CORNER)
-        x, y = (0.985 - corner) * x, 0.93 * y
+        limit = CORNER_REACH * p["eye.r"]
+        x = 0.985 * x / (1.0 + (np.abs(x) / limit) ** 6) ** (1 / 6)
+        y = y - LID_THICKNESS * np.sign(s) * np.abs(s) ** 2.5
     tilt = p["eye.tilt"] * (1.0 - outward)
     return np.stack([x * np.cos(tilt) - y * np.sin(tilt), x * np.sin(tilt) + y * np.cos(tilt)], -1)
 
@@ -82,8 +94,9 @@ def lip_curve(p: Parameters, ring: float, angle: Array) -> Array:
     bow = p["mouth.bow"] * (peaks - dip) * max(1.0 - beyond, 0.0)
     height_up = p["mouth.up"] * np.abs(s) ** 1.35 * (1.0 + bow)
     height_low = p["mouth.low"] * np.abs(s) ** 1.3
-    line = 0.006 * np.cos(x / half_width * np.pi) * np.abs(s) ** 0.5 - 0.004
-    line = line - LIP_OVERLAP * np.sign(s) * np.abs(s) ** 0.5 * (1.0 - on_lip) ** 2  # closed lips leave no slit
+    tubercle = 0.012 * np.exp(-((x / 0.05) ** 2)) - 0.006 * np.exp(-(((np.abs(x) - 0.11) / 0.055) ** 2))
+    line = -0.002 - tubercle * np.abs(s) ** 0.5 * (1.0 - on_lip) ** np.where(s >= 0.0, 1.0, 2.0)
+    line = line - LIP_OVERLAP * np.sign(s) * s**2 * (1.0 - on_lip) ** 2  # closed lips leave no slit
     line = line + p["mouth.corner"] * np.abs(x / half_width) ** 2.5 * np.exp(-beyond)
     above = height_up * on_lip + 0.09 * beyond * np.abs(s) ** 0.8
     below = height_low * on_lip + 0.115 * beyond * np.abs(s) ** 0.8
@@ -120,9 +133,12 @@ def eye_rings(p: Parameters, sculpture: Sculpture, plan: RingPlan, blink: float 
     unfolded = 1.0 - 0.8 * blink
     crease = p["eye.crease_pos"]
     points[..., 2] -= p["eye.crease"] * np.exp(-(((ring - crease) / 0.075) ** 2)) * upper * unfolded
+    roll = 0.45 * p["eye.crease"] * np.exp(-(((ring - crease - 0.15) / 0.09) ** 2)) * upper * unfolded
+    points[..., 2] += roll  # the skin above the crease hangs over it
+    points[..., 1] -= 0.5 * roll
     hood = p["eye.hood"] * np.exp(-(((ring - crease - 0.14) / 0.13) ** 2)) * upper * unfolded
     points[..., 2] += 0.7 * hood
-    points[..., 1] -= 1.3 * hood
+    points[..., 1] -= 0.9 * hood
     points[..., 2] -= 0.006 * np.exp(-(((ring - 0.34) / 0.07) ** 2)) * lower
 
     _lay_on_eyeball(points, p, plan, blink)
@@ -144,12 +160,16 @@ def _lay_on_eyeball(points: Array, p: Parameters, plan: RingPlan, blink: float) 
         if ring < HIDDEN_RING:
             continue
         if ring < 0.0:
-            row[:, 2] = np.maximum(on_ball(row, EDGE_CLEARANCE + lift), row[:, 2] - EDGE_DEPTH - CORNER_DEPTH * corner)
+            caruncle = CARUNCLE * corner**1.5 * (cosine < 0.0)
+            floor = on_ball(row, EDGE_CLEARANCE + lift) + caruncle
+            row[:, 2] = np.maximum(floor, row[:, 2] - EDGE_DEPTH - CORNER_DEPTH * corner)
         elif ring == 0.0:
-            row[:, 2] = np.maximum(on_ball(row, MARGIN_CLEARANCE + lift), row[:, 2] - MARGIN_DEPTH)
+            row[:, 2] = np.maximum(
+                on_ball(row, MARGIN_CLEARANCE + lift), row[:, 2] - MARGIN_DEPTH * (1.0 - 0.8 * corner)
+            )
         elif ring < 0.7:
             floor = on_ball(row, SKIN_CLEARANCE + lift)
-            inside = ((row[:, :2] - centre[:2]) ** 2).sum(-1) < 0.8 * p["eye.r"] ** 2
+            inside = ((row[:, :2] - centre[:2]) ** 2).sum(-1) < 1.1 * p["eye.r"] ** 2
             row[:, 2] = np.where(inside, np.maximum(floor, row[:, 2]), row[:, 2])
     points[0, :, :2] = points[1, :, :2]
     points[0, :, 2] = on_ball(points[0], 0.0) - HIDDEN_DEPTH
@@ -169,3 +189,25 @@ def mouth_rings(p: Parameters, sculpture: Sculpture, plan: RingPlan) -> Array:
     points = _drop_on_surface(sculpture, np.stack(curves))
     points[..., 2] += np.stack([lip_roll(p, ring, angle) for ring in plan.lip_rings])
     return points
+
+
+def nostril_frame(p: Parameters) -> tuple[Array, Array, Array, Array]:
+    """Centre, long axis, short axis of the +x nostril's outline (scaled), and the direction of the passage."""
+    turn = rotation_matrix(p.vector("nostril.turn"))
+    inwards = turn[:, 1] + np.array([0.0, 0.0, -0.35])
+    long, short = turn[:, 2] * p["nostril.radius.z"], turn[:, 0] * p["nostril.radius.x"]
+    return p.vector("nostril.centre"), long, short, inwards / np.linalg.norm(inwards)
+
+
+def nostril_rings(p: Parameters, sculpture: Sculpture, plan: RingPlan) -> Array:
+    """[rings * n + 1, 3] the +x nostril: rings on the skin, rings of the bag, its pole."""
+    centre, long, short, inwards = nostril_frame(p)
+    angle = np.arange(plan.nostril_count) * (2.0 * np.pi / plan.nostril_count)
+    outline = np.cos(angle)[:, None] * long + np.sin(angle)[:, None] * short
+    start = np.concatenate([centre + share * outline for share in NOSTRIL_SKIN]) - 0.1 * inwards
+    travelled = np.clip(sculpture.march(start, np.tile(inwards, (len(start), 1)), 0.2), 0.0, 0.2)
+    skin = start + travelled[:, None] * inwards
+    rim = skin[-len(angle) :]
+    middle = rim.mean(0)
+    bag = [middle + share * (rim - middle) + depth * inwards for share, depth in NOSTRIL_BAG]
+    return np.concatenate([skin, *bag, [middle + NOSTRIL_POLE * inwards]])

@@ -6,7 +6,7 @@ An expression row of `tables/expressions.json`:
   lobes         list of {at, size, move, ...}: a Gaussian bump of displacement, mirrored to both sides by default
 Lobe keys: at [x, y, z?] on |x|; size [x, y, z?]; move [outwards, up, forward]; scale [x, y] contraction towards `at`;
 side left | right | both; odd true = the same direction on both sides (not mirrored); only = a mask name (skin, upper,
-lower, red, jaw); above = [y0, y1] smooth limit.
+lower, red, jaw, inside = lower teeth and tongue); above = [y0, y1] smooth limit.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class ExpressionBuilder:
         upper[: skin.count] = above
         red = np.zeros(head.count)
         red[: skin.count] = np.where(inside_mouth, smoothstep(1.5, 0.9, lip), 0.0)
-        return {"skin": on_skin, "upper": upper, "lower": on_skin - upper, "red": red, "jaw": self.jaw}
+        return {"skin": on_skin, "upper": upper, "lower": on_skin - upper, "red": red, "jaw": self.jaw,
+                "inside": self.jaw * (1.0 - on_skin)}  # fmt: skip
 
     def lids(self, blink: tuple[float, float], wide: tuple[float, float]) -> Array:
         """[V, 3] displacement of the lid rings (left, right)."""

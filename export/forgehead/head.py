@@ -78,7 +78,9 @@ class Head:
         self._add_pair("eye", eye, parts.eyeball_faces(plan), parts.eyeball_uv(plan), np.zeros(3))
         ear = parts.ear(base, sculpture, plan)
         self._add_pair("ear", ear, parts.ear_faces(plan), parts.ear_uv(plan), ear.mean(0) - [0.15, 0.0, 0.0])
-        rows, columns = np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, plan.teeth_columns), indexing="ij")
+        rows, columns = np.meshgrid(
+            np.linspace(-1, 1, len(parts.TEETH_PROFILE)), np.linspace(-1, 1, plan.teeth_columns), indexing="ij"
+        )
         for name, lower in (("teeth_up", False), ("teeth_low", True)):
             vertices = parts.teeth(base, plan, contact, lower)
             faces = outward(vertices, parts.teeth_faces(plan, lower), vertices.mean(0) - [0, 0, 0.3])

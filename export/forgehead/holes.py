@@ -90,16 +90,18 @@ def find_holes(bundle: Path, count: int, seed: int, size: int) -> Report:
 
 
 def lid_report(bundle: Path, count: int, seed: int, size: int) -> dict[str, Any]:
-    """Eye pixels left at blink 1 of random identities: heads with any, and the worst one."""
+    """Eye pixels left at the full blink (1 + gain . sliders) of random identities: heads with any, and the worst one."""
     fr: Any = importlib.import_module("forge_rt")
     head = fr.ForgeHead(bundle)
     ids = [label.id for label in head.labels if label.name in ("l_eye", "r_eye")]
     closed = []
+    gain = json.loads((bundle / "bundle.json").read_text())["blink_gain"]["gain"]
     for i in range(count):
         face = head.sample(seed, i)
         face.expression = [0.0] * len(face.expression)
         face.left_eye = face.right_eye = (0.0, 0.0, 0.0)
-        blink = {"blink_left": 1.0, "blink_right": 1.0}
+        weight = 1.0 + float(np.dot(gain, face.sliders))
+        blink = {"blink_left": weight, "blink_right": weight}
         face = head.face(face, expression=blink, options={"hair": "none", "glasses": "none"})
         camera = fr.camera.orbit(yaw_deg=(i % 5 - 2) * 15.0, pitch_deg=(i % 3 - 1) * 12.0, fov_deg=10.0, size=size)
         closed.append(int(np.isin(np.asarray(head.render(face, camera).segmentation), ids).sum()))

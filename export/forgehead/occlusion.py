@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from .curves import NOSTRIL_SKIN
 from .head import Head
-from .parameters import Array
+from .parameters import Array, smoothstep
 from .raster import rasterize, vertex_normals
 from .skinning import skin_average
 
 DIRECTIONS = 72
 MAP_SIZE = 160
 BIAS = 0.025
-COLLAR_HEIGHT = -1.38
+COLLAR_HEIGHT = -1.58
 SMOOTH_ROUNDS = 2
+NOSTRIL_LIGHT = (0.55, 0.28, 0.10, 0.05)  # rim, then the rings of the bag
+MOUTH_LIGHT = (0.70, 0.50, 0.28, 0.14)
 
 
 def _sphere_directions(count: int) -> Array:
@@ -60,4 +63,23 @@ def ambient_occlusion(head: Head) -> Array:
     for _ in range(SMOOTH_ROUNDS):
         light = 0.5 * light + 0.5 * (average @ light)
     result[skin] = light
+    _set_cavities(head, result)
     return 0.5 * (result + result[head.mirror])
+
+
+def _set_cavities(head: Head, result: Array) -> None:
+    """Nostrils and the mouth's inside by depth: too small for the maps, and the mouth is closed on the neutral head."""
+    skin = head.skin
+    for left in (True, False):
+        for k, light in enumerate(NOSTRIL_LIGHT, start=len(NOSTRIL_SKIN) - 1):
+            ring = skin.nostril_ring(k, left)
+            result[ring] = np.minimum(result[ring], light)
+        result[skin.nostril_pole(left)] = NOSTRIL_LIGHT[-1]
+    for ring, light in enumerate(MOUTH_LIGHT):
+        result[skin.bag_ring(ring)] = light
+    result[skin.bag_start] = MOUTH_LIGHT[-1]
+    front = head.rest[skin.mouth_ring(0), 2].max()
+    for name, light in (("teeth_up", 0.95), ("teeth_low", 0.85), ("tongue", 0.7)):
+        ids = head.blocks[name].ids
+        depth = front - head.rest[ids, 2]
+        result[ids] = light * (1.0 - 0.75 * smoothstep(0.06, 0.42, depth))

@@ -66,6 +66,11 @@ def _flatten() -> dict[str, float]:
         else:
             for key in ("centre", "radius", "turn"):
                 flat |= {f"{name}.{key}.{axis}": v for axis, v in zip(AXES, primitive[key], strict=True)}
+    for stroke in table["strokes"]:
+        name = stroke["name"]
+        for end in ("a", "b"):
+            flat |= {f"{name}.{end}.{axis}": v for axis, v in zip(AXES, stroke[end], strict=True)}
+        flat[f"{name}.width"], flat[f"{name}.depth"] = stroke["width"], stroke["depth"]
     return flat | table["measures"]
 
 

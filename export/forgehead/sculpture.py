@@ -1,8 +1,9 @@
-"""The signed-distance sculpture: ellipsoids and capsules blended in table order.
+"""The signed-distance sculpture: ellipsoids and capsules blended in table order, then strokes on top.
 
 Problem: normals must be smooth where two volumes meet, or highlights reveal the seams.
 Idea:    the cubic smooth minimum (C2) with analytic gradients. All primitives are evaluated in one batch,
-         then folded in order. The field is mirror-symmetric: callers pass points with x >= 0.
+         then folded in order. A stroke raises (depth > 0) or carves the result by a Gaussian around a segment:
+         tendons, folds, grooves. The field is mirror-symmetric: callers pass points with x >= 0.
 """
 
 from __future__ import annotations
@@ -44,6 +45,12 @@ class Sculpture:
         self.radius_a = np.array([parameters[f"{n}.radius.a"] for n in capsules])
         self.radius_b = np.array([parameters[f"{n}.radius.b"] for n in capsules])
 
+        strokes = [row["name"] for row in load_table("sculpture")["strokes"]]
+        self.stroke_a = np.array([parameters.vector(f"{n}.a") for n in strokes])  # [S, 3]
+        self.stroke_axis = np.array([parameters.vector(f"{n}.b") for n in strokes]) - self.stroke_a
+        self.stroke_width = np.array([parameters[f"{n}.width"] for n in strokes])
+        self.stroke_depth = np.array([parameters[f"{n}.depth"] for n in strokes])
+
     def primitive_distances(self, points: Array) -> tuple[Array, Array]:
         """points [N, 3] -> (distance [M, N], gradient [M, N, 3]) of every primitive, in table order."""
         count = len(self.names)
@@ -79,6 +86,21 @@ class Sculpture:
         gradient = away / length[..., None] - taper[..., None] * axis[:, None]
         return length - (self.radius_a[:, None] + along * slope), gradient
 
+    def _strokes(self, points: Array, value: Array, slope: Array) -> None:
+        """Adds the strokes to value [N] and slope [N, 3] in place, each only where it can be felt."""
+        for a, axis, width, depth in zip(
+            self.stroke_a, self.stroke_axis, self.stroke_width, self.stroke_depth, strict=True
+        ):
+            offset = points - a
+            length = axis @ axis
+            along = np.clip(offset @ axis / length, 0.0, 1.0) if length > 0.0 else np.zeros(len(points))
+            away = offset - along[:, None] * axis
+            square = (away * away).sum(1) / width**2
+            near = np.flatnonzero(square < 12.0)
+            height = depth * np.exp(-square[near])
+            value[near] -= height
+            slope[near] += (2.0 / width**2 * height)[:, None] * away[near]
+
     def evaluate(self, points: Array) -> tuple[Array, Array]:
         """points [N, 3], x >= 0 -> (field [N], gradient [N, 3])."""
         distances, gradients = self.primitive_distances(points)
@@ -89,6 +111,8 @@ class Sculpture:
             value = sign * (np.minimum(old, part) - overlap**3 * (k / 6.0))
             share = np.where(part < old, 1.0 - 0.5 * overlap**2, 0.5 * overlap**2)[:, None]
             slope = (1.0 - share) * slope + (sign * share) * part_slope
+        value, slope = value.copy(), slope.copy()
+        self._strokes(points, value, slope)
         return value, slope
 
     def pull(self, points: Array, steps: int, largest: float = 0.06) -> Array:

@@ -13,13 +13,13 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.spatial import ConvexHull, cKDTree
 
-from .curves import RingPlan, eye_rings, mouth_rings
+from .curves import NOSTRIL_BAG, NOSTRIL_SKIN, RingPlan, eye_rings, mouth_rings, nostril_frame, nostril_rings
 from .grids import Index, ring_mirror, sheet
-from .parameters import Array, base_parameters, bump, smoothstep
+from .parameters import Array, Parameters, base_parameters, bump, smoothstep
 from .sculpture import Sculpture
 
 INNER_POINT = np.array([0.0, -0.15, -0.25])
-NECK_HEIGHT, NECK_AXIS = -1.80, np.array([0.0, -1.80, -0.42])
+NECK_HEIGHT, NECK_AXIS = -1.96, np.array([0.0, -1.96, -0.44])
 NOSE_BOX = np.array([[0.0, -0.52, 0.82], [0.24, 0.05, 1.12]])
 FLIP = np.array([-1.0, 1.0, 1.0])
 # mouth bag behind the contact line: (depth, width factor, half height)
@@ -30,7 +30,7 @@ BAG_RINGS = ((0.055, 1.0, 0.012), (0.14, 0.97, 0.06), (0.38, 0.92, 0.15), (0.62,
 class Detail:
     """Resolution of the whole bundle."""
 
-    skin_edge: float = 1.16  # scale of the target edge length
+    skin_edge: float = 1.26  # scale of the target edge length
     rings: RingPlan = field(
         default_factory=lambda: RingPlan(
             eye_count=30,
@@ -96,7 +96,7 @@ def blue_noise(points: Array, spacing: Array, fixed: Array, fixed_spacing: Array
 
 @dataclass
 class Skin:
-    """Skin and mouth bag. Vertex order: eye rings +x, eye rings -x, mouth rings, bag, neck, midline, fill +x, -x."""
+    """Skin and mouth bag. Vertex order: eye rings +x, -x, nostrils +x, -x, mouth rings, bag, neck, midline, fill +x, -x."""
 
     plan: RingPlan
     rest: Array  # [n, 3] base head
@@ -104,6 +104,7 @@ class Skin:
     bag_faces: Index
     mirror: Index  # [n]
     eye_size: int
+    nostril_size: int
     mouth_start: int
     bag_start: int
     neck_start: int
@@ -130,6 +131,13 @@ class Skin:
 
     def eye_ring(self, ring: int, left: bool = True) -> Index:
         return (0 if left else self.eye_size) + ring * self.plan.eye_count + np.arange(self.plan.eye_count)
+
+    def nostril_ring(self, ring: int, left: bool = True) -> Index:
+        start = 2 * self.eye_size + (0 if left else self.nostril_size)
+        return start + ring * self.plan.nostril_count + np.arange(self.plan.nostril_count)
+
+    def nostril_pole(self, left: bool = True) -> int:
+        return 2 * self.eye_size + (1 if left else 2) * self.nostril_size - 1
 
     def mouth_ring(self, ring: int) -> Index:
         return self.mouth_start + ring * self.plan.lip_count + np.arange(self.plan.lip_count)
@@ -216,34 +224,41 @@ def build_skin(detail: Detail, seed: int) -> Skin:
     neck = 0.5 * (neck + neck[neck_flip] * FLIP)
     midline = _midline(sculpture, lips[-1], scale)
 
+    nostril = nostril_rings(base, sculpture, plan)
+    nostril_outline = nostril[: plan.nostril_count]
     right_half_lips, right_half_neck = lips[-1][lips[-1][:, 0] > -1e-9], neck[neck[:, 0] > -1e-9]
-    fixed = np.concatenate([midline, lids[-1], right_half_lips, right_half_neck])
+    fixed = np.concatenate([midline, lids[-1], nostril_outline, right_half_lips, right_half_neck])
     fixed_spacing = np.concatenate(
         [
             edge_length(midline) * scale,
-            np.full(len(lids[-1]) + len(right_half_lips), 0.026 * detail.skin_edge),
+            np.full(len(lids[-1]), 0.026 * detail.skin_edge),
+            np.full(len(nostril_outline), 0.016 * detail.skin_edge),
+            np.full(len(right_half_lips), 0.026 * detail.skin_edge),
             np.full(len(right_half_neck), 0.06 * detail.skin_edge),
         ]
     )
     candidates = _candidates(sculpture, detail.candidates, rng)
-    candidates = candidates[~_inside_rings(candidates, lids[-1], lips[-1])]
+    candidates = candidates[~_inside_rings(candidates, lids[-1], lips[-1]) & ~_inside_nostril(candidates, base)]
     spacing = edge_length(candidates) * scale
     candidates, spacing = candidates[candidates[:, 0] > 0.5 * spacing], spacing[candidates[:, 0] > 0.5 * spacing]
     fill = candidates[blue_noise(candidates, spacing, fixed, fixed_spacing, rng)]
 
     eye_size, lip_size = lids.shape[0] * plan.eye_count, lips.shape[0] * plan.lip_count
     bag = bag_vertices(lips[0], plan.lip_angles, base["mouth.y"])
-    mouth_start = 2 * eye_size
+    nostril_start, nostril_size = 2 * eye_size, len(nostril)
+    mouth_start = nostril_start + 2 * nostril_size
     bag_start = mouth_start + lip_size
     neck_start = bag_start + len(bag)
     midline_start = neck_start + len(neck)
     fill_start = midline_start + len(midline)
     rest = np.concatenate([
-        lids.reshape(-1, 3), lids.reshape(-1, 3) * FLIP, lips.reshape(-1, 3), bag, neck, midline, fill, fill * FLIP
+        lids.reshape(-1, 3), lids.reshape(-1, 3) * FLIP, nostril, nostril * FLIP, lips.reshape(-1, 3), bag, neck, midline, fill, fill * FLIP
     ])  # fmt: skip
 
     mirror = np.arange(len(rest))
     mirror[:eye_size], mirror[eye_size : 2 * eye_size] = np.arange(eye_size) + eye_size, np.arange(eye_size)
+    mirror[nostril_start : nostril_start + nostril_size] += nostril_size
+    mirror[nostril_start + nostril_size : mouth_start] -= nostril_size
     for ring in range(lips.shape[0]):
         mirror[mouth_start + ring * plan.lip_count + np.arange(plan.lip_count)] = (
             mouth_start + ring * plan.lip_count + ring_flip
@@ -257,12 +272,16 @@ def build_skin(detail: Detail, seed: int) -> Skin:
 
     skin = Skin(
         plan, rest, np.empty((0, 3), int), np.empty((0, 3), int), mirror,
-        eye_size, mouth_start, bag_start, neck_start, midline_start, fill_start, len(fill),
+        eye_size, nostril_size, mouth_start, bag_start, neck_start, midline_start, fill_start, len(fill),
     )  # fmt: skip
     fill_faces = _relaxed_triangles(skin, sculpture, detail.relax_rounds)
     lid_strip = sheet(lids.shape[0], plan.eye_count, closed=True)
     lip_strip = mouth_start + sheet(lips.shape[0], plan.lip_count, closed=True)
-    skin.faces = np.concatenate([fill_faces, lid_strip, lid_strip[:, ::-1] + eye_size, lip_strip])
+    nostril_left = nostril_start + _nostril_faces(plan.nostril_count)
+    nostril_right = nostril_left[:, ::-1] + nostril_size
+    skin.faces = np.concatenate(
+        [fill_faces, lid_strip, lid_strip[:, ::-1] + eye_size, nostril_left, nostril_right, lip_strip]
+    )
     skin.bag_faces = _bag_faces(skin)
     return skin
 
@@ -301,6 +320,23 @@ def _inside_rings(points: Array, orbit: Array, mouth_outline: Array) -> np.ndarr
     return inside
 
 
+def _inside_nostril(points: Array, p: Parameters) -> np.ndarray:
+    """Points covered by the rings of the +x nostril."""
+    centre, long, short, _ = nostril_frame(p)
+    offset = points - centre
+    share = np.hypot(offset @ long / (long @ long), offset @ short / (short @ short))
+    return (share < 1.06 * NOSTRIL_SKIN[0]) & (np.linalg.norm(offset, axis=1) < 0.11) & (offset[:, 1] < 0.035)
+
+
+def _nostril_faces(columns: int) -> Index:
+    """Rings inwards to the pole; the angle runs clockwise seen from below."""
+    rings = len(NOSTRIL_SKIN) + len(NOSTRIL_BAG)
+    pole, last = rings * columns, (rings - 1) * columns
+    column = np.arange(columns)
+    fan = np.stack([last + column, np.full(columns, pole), last + (column + 1) % columns], 1)
+    return np.concatenate([sheet(rings, columns, closed=True), fan])
+
+
 def _relaxed_triangles(skin: Skin, sculpture: Sculpture, rounds: int) -> Index:
     """Moves the free vertices of `skin.rest` towards even spacing and returns their triangles, both halves."""
     right_fill = skin.fill_start + np.arange(skin.fill_count)
@@ -308,6 +344,7 @@ def _relaxed_triangles(skin: Skin, sculpture: Sculpture, rounds: int) -> Index:
     mouth = skin.mouth_ring(len(skin.plan.lip_rings) - 1)
     holes = [
         skin.eye_ring(len(skin.plan.eye_rings) - 1),
+        skin.nostril_ring(0),
         mouth[skin.rest[mouth, 0] > -1e-9],
         skin.neck[skin.rest[skin.neck, 0] > -1e-9],
     ]

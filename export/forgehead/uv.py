@@ -8,9 +8,10 @@ moved so that the face is in the middle, and compressed radially: conformal at t
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 from scipy.ndimage import distance_transform_edt
 
-from .curves import lip_roll
+from .curves import NOSTRIL_BAG, NOSTRIL_SKIN, lip_roll
 from .head import Head
 from .parameters import Array, base_parameters, load_table
 from .raster import rasterize
@@ -18,10 +19,11 @@ from .regions import label_ids, skin_labels
 from .template import BAG_RINGS, INNER_POINT, NECK_AXIS
 
 FACE_POINT = np.array([0.0, -0.22, 1.0])
-COMPRESSION_RADIUS, COMPRESSION_POWER = 0.8, 1.25  # the face lies within 0.5, the ears near 1, the neck beyond 5
+COMPRESSION_RADIUS, COMPRESSION_POWER = 0.6, 1.25  # the face lies within 0.5, the ears near 1, the neck beyond 5
 LIP_OPENING = 0.035
 LID_EDGE_SHARE = 0.90
-SEMANTIC_SIZE = 688
+UNTANGLE_ROUNDS = 400
+SEMANTIC_SIZE = 640
 MARGIN = 5.0
 
 
@@ -64,10 +66,42 @@ def skin_uv(head: Head) -> Array:
         for ring in range(outer):
             share = 1.0 - (1.0 - LID_EDGE_SHARE) * (outer - ring)
             disc[skin.eye_ring(ring, left)] = middle + share * (margin - middle)
+    rim = len(NOSTRIL_SKIN) - 1
+    for left in (True, False):
+        outline = disc[skin.nostril_ring(rim, left)]
+        middle = outline.mean(0)
+        for k in range(len(NOSTRIL_BAG)):
+            disc[skin.nostril_ring(rim + 1 + k, left)] = middle + (0.75 - 0.22 * k) * (outline - middle)
+        disc[skin.nostril_pole(left)] = middle
+    radius = np.linalg.norm(disc, axis=1)
+    disc[skin.neck] *= (radius[skin.neck].max() / radius[skin.neck])[:, None]
+    movable = np.ones(skin.count, bool)
+    movable[skin.neck] = False
+    disc = _untangled(disc, skin.faces, movable)
+    disc = 0.5 * (disc + disc[skin.mirror] * [-1.0, 1.0])
     chart = load_table("parts")["skin_chart"]
     used = np.concatenate([np.arange(skin.bag_start), skin.free])
     disc = disc / np.linalg.norm(disc[used], axis=1).max()
     return np.array(chart["centre"]) + chart["radius"] * disc
+
+
+def _untangled(disc: Array, faces: np.ndarray, movable: np.ndarray) -> Array:
+    """Moves the corners of flipped triangles to the mean of their neighbours until none is left (or few)."""
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    graph = sp.coo_matrix((np.ones(len(edges)), edges.T), (len(disc),) * 2).tocsr()
+    graph.data[:] = 1.0
+    average = sp.diags(1.0 / np.maximum(np.asarray(graph.sum(1)).ravel(), 1.0)) @ graph
+    disc = disc.copy()
+    for _ in range(UNTANGLE_ROUNDS):
+        a, b, c = (disc[faces[:, k]] for k in range(3))
+        area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+        bad = np.unique(faces[area <= 1e-9])
+        bad = bad[movable[bad]]
+        if not len(bad):
+            break
+        disc[bad] = 0.5 * (disc[bad] + (average @ disc)[bad])
+    return disc
 
 
 def atlas(head: Head) -> tuple[Array, np.ndarray]:

@@ -160,6 +160,9 @@ void bind_forge_head(py::module_& module) {
           "load", [](const std::string& folder) { return std::const_pointer_cast<ForgeHead>(ForgeHead::load(folder)); }, py::arg("folder"))
       .def("sample", &ForgeHead::sample, py::arg("seed"), py::arg("index"), py::arg("wild") = 0.0)
       .def("neutral", &ForgeHead::neutral)
+      .def("set_slider", &ForgeHead::set_slider, py::arg("face"), py::arg("name"), py::arg("value"))
+      .def("set_expression", &ForgeHead::set_expression, py::arg("face"), py::arg("name"), py::arg("weight"))
+      .def("set_option", &ForgeHead::set_option, py::arg("face"), py::arg("set"), py::arg("choice"))
       .def("mesh", &ForgeHead::mesh, py::arg("faces"), py::call_guard<py::gil_scoped_release>())
       .def(
           "render",

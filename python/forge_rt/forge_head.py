@@ -68,8 +68,6 @@ class ForgeHead:
         """Opens a ForgeHead bundle (default: the one in the package) and checks its hashes."""
         folder = Path(bundle) if bundle is not None else Path(__file__).parent / "assets" / "forgehead.forge"
         self._head = _core.ForgeHead.load(str(folder))
-        self._slider = {s.name: i for i, s in enumerate(self._head.sliders)}
-        self._expression = {name: i for i, name in enumerate(self._head.expressions)}
 
     # ---- what can be controlled ----
 
@@ -126,28 +124,12 @@ class ForgeHead:
         >>> head.face(sliders={"nose/width": 0.8}, expression={"smile": 1.0}, options={"hair": "bob"})
         """
         out = FaceParameters(base if base is not None else self.neutral())
-        out.sliders = self._changed(out.sliders, self._slider, sliders or {}, "slider")
-        out.expression = self._changed(out.expression, self._expression, expression or {}, "expression")
+        for name, value in (sliders or {}).items():
+            self._head.set_slider(out, name, value)
+        for name, weight in (expression or {}).items():
+            self._head.set_expression(out, name, weight)
         for name, choice in (options or {}).items():
-            if choice not in self.options.get(name, []):
-                raise InvalidArgumentError(f"option {name!r} has no choice {choice!r}; the sets are {self.options}")
-        out.options = {**out.options, **(options or {})}
-        return out
-
-    @staticmethod
-    def _changed(
-        values: Sequence[float], index: Mapping[str, int], changes: Mapping[str, float], kind: str
-    ) -> list[float]:
-        out = list(values)
-        for name, value in changes.items():
-            if name not in index:
-                import difflib
-
-                near = difflib.get_close_matches(name, index, 1)
-                raise InvalidArgumentError(
-                    f"no {kind} named {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-                )
-            out[index[name]] = float(value)
+            self._head.set_option(out, name, choice)
         return out
 
     # ---- results ----

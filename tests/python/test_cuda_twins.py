@@ -439,3 +439,24 @@ def test_point_visibility():
     depth = rng.uniform(-0.5, 2.5, (3, 68)).astype(np.float32)
     inputs = (pixels, depth, depth_map)
     assert_same_bits(forge_rt.point_visibility(*map(gpu, inputs), 0.05), forge_rt.point_visibility(*inputs, 0.05))
+
+
+# ---- ForgeHead's renderer -----------------------------------------------------------------------------------------
+
+
+@needs_gpu
+@pytest.mark.parametrize("index", range(4))
+def test_forgehead_render(index: int) -> None:
+    head = forge_rt.ForgeHead()
+    face = head.sample(3, index, "mixed")
+    camera = forge_rt.camera.CameraSampler("portrait").sample(3, index, (96, 128))
+    options = {"normals": True, "soft_labels": True, "layers": True, "uv": True}
+    cpu = head.render(face, camera, **options)
+    gpu = head.render(face, camera, **options, device="cuda:0")
+    # Coverage and classes are integers and agree; colour goes through exp and pow, which differ by an ulp or two.
+    assert (np.asarray(cpu.segmentation) != np.asarray(gpu.segmentation)).mean() < 1e-4
+    assert (np.asarray(cpu.layers) != np.asarray(gpu.layers)).mean() < 1e-4
+    np.testing.assert_allclose(np.asarray(gpu.depth_m), np.asarray(cpu.depth_m), atol=1e-5)
+    np.testing.assert_allclose(np.asarray(gpu.uv), np.asarray(cpu.uv), atol=1e-4)
+    difference = np.abs(np.asarray(cpu.rgb).astype(int) - np.asarray(gpu.rgb).astype(int))
+    assert (difference > 2).mean() < 1e-3

@@ -196,15 +196,17 @@ typedef struct frt_render_options {
   uint32_t struct_size;
   int32_t height, width; /* 1..8192 */
   int32_t supersample;   /* coverage samples per axis, 1..4 */
+  float wild;            /* 0..1: probability of style "wild" rather than "studio" */
+  int32_t reserved;
 } frt_render_options;
-#define FRT_RENDER_OPTIONS_INIT {(uint32_t)sizeof(frt_render_options), 512, 512, 2}
+#define FRT_RENDER_OPTIONS_INIT {(uint32_t)sizeof(frt_render_options), 512, 512, 2, 0.0f, 0}
 
 /* Any member may be NULL: it is then not copied out. */
 typedef struct frt_face_image {
   uint32_t struct_size;
   uint8_t* rgb;             /* [H, W, 3] sRGB */
   uint8_t* labels;          /* [H, W] class ids: frt_forgehead_get_label */
-  float* depth_m;           /* [H, W] camera z in metres, 0 = background */
+  float* depth_m;           /* [H, W] camera z in metres, 0 = nothing there; objects in front of the face have depth and class 0 */
   float* landmarks_px;      /* [68, 2] x right, y down */
   uint8_t* visibility;      /* [68] 0 outside the frame, 1 hidden, 2 visible */
   float* landmarks_head_m;  /* [68, 3] head frame */

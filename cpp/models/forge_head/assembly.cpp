@@ -62,8 +62,11 @@ void assemble(const ForgeHead::Impl& model, const FaceParameters& face, const fl
   const std::uint8_t* part = model.face_part.data<std::uint8_t>();
   out.part.assign(part, part + faces);
   out.label.resize(faces);
-  for (std::int64_t f = 0; f < faces; ++f)
-    out.label[f] = model.parts[part[f]].material == Material::skin ? kLabelFromUv : model.parts[part[f]].label;
+  for (std::int64_t f = 0; f < faces; ++f) {
+    const std::int32_t* id = triangles + 3 * f;
+    const bool scalp = out.aux[4 * id[0] + 3] > 0.f || out.aux[4 * id[1] + 3] > 0.f || out.aux[4 * id[2] + 3] > 0.f;
+    out.label[f] = scalp && model.parts[part[f]].material == Material::skin ? kLabelFromUv : model.face_label[f];
+  }
   for (const HeadPart& p : model.parts) {
     shade::Part s{};
     s.material = static_cast<std::uint8_t>(p.material);

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/json.h"
+#include "models/json_fields.h"
 #include "model.h"
 #include "forge_rt/ops/label_projection.h"
 
@@ -31,6 +32,18 @@ Material material_named(const std::string& name, const std::string& where) {
       {"beard", Material::beard}};
   const auto found = names.find(name);
   check(found != names.end(), ErrorCode::corrupt_file, where, ": bundle.json names the unknown material '", name, "'");
+  return found->second;
+}
+
+shade::Finish finish_named(const std::string& name, const std::string& where) {
+  static const std::map<std::string, shade::Finish> names = {
+      {"plain", shade::Finish::plain},   {"skin", shade::Finish::skin},     {"jersey", shade::Finish::jersey}, {"knit", shade::Finish::knit},
+      {"rib", shade::Finish::rib},       {"poplin", shade::Finish::poplin}, {"wool", shade::Finish::wool},     {"silk", shade::Finish::silk},
+      {"fleece", shade::Finish::fleece}, {"felt", shade::Finish::felt},     {"twill", shade::Finish::twill},   {"straw", shade::Finish::straw},
+      {"wound", shade::Finish::wound},   {"gloss", shade::Finish::gloss},   {"metal", shade::Finish::metal},   {"hand", shade::Finish::hand},     {"paper", shade::Finish::paper},
+      {"screen", shade::Finish::screen}};
+  const auto found = names.find(name);
+  check(found != names.end(), ErrorCode::corrupt_file, where, ": bundle.json names the unknown finish '", name, "'");
   return found->second;
 }
 
@@ -61,6 +74,41 @@ void check_rows(const Tensor& values, std::int64_t limit, const char* name, cons
           "' names row ", values.data<std::int32_t>()[i], " of ", limit);
 }
 
+// Class of each triangle whose part of the class map (its bounding box there) holds one class. Where brows may be, skin is looked up.
+std::vector<std::uint8_t> uniform_labels(const ForgeHead::Impl& model) {
+  const std::int64_t faces = model.face_part.count();
+  const int height = static_cast<int>(model.semantic_uv.size(0)), width = static_cast<int>(model.semantic_uv.size(1));
+  const std::uint8_t* map = model.semantic_uv.data<std::uint8_t>();
+  const float *uv = model.uv.data<float>(), *rest = model.rest.data<float>();
+  std::vector<std::uint8_t> labels(faces);
+  for (std::int64_t f = 0; f < faces; ++f) {
+    const HeadPart& part = model.parts[model.face_part.data<std::uint8_t>()[f]];
+    labels[f] = part.label;
+    if (part.material != Material::skin) continue;
+    const std::int32_t* id = model.head->triangles().data<std::int32_t>() + 3 * f;
+    float low[2] = {1.f, 1.f}, high[2] = {0.f, 0.f};
+    bool brows = false;
+    for (int k = 0; k < 3; ++k) {
+      for (int axis = 0; axis < 2; ++axis) {
+        const float value = axis == 0 ? uv[2 * id[k]] : 1.f - uv[2 * id[k] + 1];
+        low[axis] = std::min(low[axis], value);
+        high[axis] = std::max(high[axis], value);
+      }
+      const float* p = rest + 3 * std::int64_t{id[k]};
+      brows = brows || (std::abs(p[0]) < 0.075f && p[1] > 0.03f && p[1] < 0.08f && p[2] > 0.f);
+    }
+    const int x0 = std::max(static_cast<int>(low[0] * width) - 1, 0), x1 = std::min(static_cast<int>(high[0] * width) + 1, width - 1);
+    const int y0 = std::max(static_cast<int>(low[1] * height) - 1, 0), y1 = std::min(static_cast<int>(high[1] * height) + 1, height - 1);
+    const std::uint8_t first = map[y0 * width + x0];
+    bool same = true;
+    for (int y = y0; y <= y1 && same; ++y)
+      for (int x = x0; x <= x1; ++x) same = same && map[y * width + x] == first;
+    const bool brow = first == kLeftBrow || first == kRightBrow;
+    labels[f] = same && !brow && !(first == kSkin && brows) ? first : kLabelFromUv;
+  }
+  return labels;
+}
+
 void load_meshes(const Json& json, const Bundle& bundle, const std::string& folder, ForgeHead::Impl& model) {
   std::map<std::string, Tensor> tensors = bundle.tensors("parts.safetensors");
   model.mesh_position = take(tensors, "mesh_position", DType::f32, folder);
@@ -71,8 +119,9 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
   const std::int64_t count = model.mesh_position.size(0);
   expect(model.mesh_position, "mesh_position", "[N, 3]", DType::f32, {count, 3});
   expect(model.mesh_uv, "mesh_uv", "[N, 2]", DType::f32, {count, 2});
-  expect(model.mesh_bind, "mesh_bind", "[N, 4]", DType::i32, {count, 4});
-  expect(model.mesh_weight, "mesh_weight", "[N, 4]", DType::f32, {count, 4});
+  const std::int64_t bound = model.mesh_bind.size(0);  // the first vertices; the rest belong to free objects
+  expect(model.mesh_bind, "mesh_bind", "[B, 4]", DType::i32, {bound, 4});
+  expect(model.mesh_weight, "mesh_weight", "[B, 4]", DType::f32, {bound, 4});
   expect(model.mesh_triangles, "mesh_triangles", "[T, 3]", DType::i32, {model.mesh_triangles.size(0), 3});
   check_rows(model.mesh_bind, model.head->vertices(), "mesh_bind", folder);
   for (const Json& m : json["meshes"]) {
@@ -88,8 +137,31 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
     mesh.triangles = triangle[1];
     mesh.press = m.value("press", mesh.press);
     mesh.press_height_m = m.value("press_height_m", 0.f);
+    mesh.finish = finish_named(m.value("finish", "plain"), folder);
+    mesh.color = m.value("color", mesh.color);
+    mesh.second = m.value("second", false);
+    mesh.tint = m.value("tint", mesh.tint);
+    mesh.worn = m.value("worn", false);
+    if (m.contains("scale")) {
+      mesh.pivot_m = field<std::array<float, 3>>(m, "pivot_m", folder);
+      const Json scale = m["scale"];
+      for (const auto& [name, axes] : scale.items()) {
+        const int i = model.slider_index(name);
+        check(i >= 0, ErrorCode::corrupt_file, folder, ": mesh '", mesh.name, "' names the unknown slider '", name, "'");
+        mesh.scale.emplace_back(i, axes.get<std::array<float, 3>>());
+      }
+    }
+    if (m.contains("feelers"))
+      for (const auto& f : field<std::vector<std::array<float, 5>>>(m, "feelers", folder)) {
+        check(f[0] >= 0.f && f[0] < static_cast<float>(model.head->vertices()), ErrorCode::corrupt_file, folder, ": mesh '", mesh.name,
+              "' feels for vertex ", f[0]);
+        mesh.feelers.push_back({static_cast<std::int64_t>(f[0]), {f[1], f[2], f[3]}, f[4]});
+      }
+    mesh.pose_low = m.value("pose_low", mesh.pose_low);
+    mesh.pose_high = m.value("pose_high", mesh.pose_high);
     check(mesh.label < kLabelCount && vertex[0] >= 0 && vertex[1] >= 0 && vertex[0] + vertex[1] <= count && triangle[0] >= 0 && triangle[1] >= 0 &&
-              triangle[0] + triangle[1] <= model.mesh_triangles.size(0),
+              triangle[0] + triangle[1] <= model.mesh_triangles.size(0) &&
+              ((mesh.free && !mesh.worn) || vertex[0] + vertex[1] <= bound),
           ErrorCode::corrupt_file, folder, ": mesh '", mesh.name, "' lies outside its arrays");
     for (std::int64_t i = 3 * triangle[0]; i < 3 * (triangle[0] + triangle[1]); ++i)
       check(model.mesh_triangles.data<std::int32_t>()[i] >= 0 && model.mesh_triangles.data<std::int32_t>()[i] < vertex[1], ErrorCode::corrupt_file,
@@ -98,43 +170,91 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
   }
 }
 
-void load_strands(const Json& json, const Bundle& bundle, const std::string& folder, ForgeHead::Impl& model) {
+// Guides of one group; "both" adds the mirror image of every guide, "flip" replaces them by it.
+void load_guides(const std::string& mirror, std::int64_t first, const Tensor& points, const Tensor& bind, const Tensor& weight,
+                 const Tensor& mirror_of, const float* rest, StrandGroup& group) {
+  const std::int64_t stored = mirror == "both" ? group.guides / 2 : group.guides;
+  for (std::int64_t g = 0; g < group.guides; ++g) {
+    const bool flip = mirror == "flip" || g >= stored;
+    for (int p = 0; p < group.points; ++p) {
+      const std::int64_t row = first + g % stored * group.points + p;
+      std::array<float, 3> home, base{};
+      for (int i = 0; i < 3; ++i) home[i] = points.data<float>()[3 * row + i] * (flip && i == 0 ? -1.f : 1.f);
+      for (int k = 0; k < 3; ++k) {
+        const std::int32_t stored_anchor = bind.data<std::int32_t>()[3 * row + k];
+        const std::int32_t anchor = flip ? mirror_of.data<std::int32_t>()[stored_anchor] : stored_anchor;
+        const float w = weight.data<float>()[3 * row + k];
+        group.anchor.push_back(anchor);
+        group.weight.push_back(w);
+        for (int i = 0; i < 3; ++i) base[i] += w * rest[3 * anchor + i];
+      }
+      for (int i = 0; i < 3; ++i) {
+        group.home.push_back(home[i]);
+        group.offset.push_back(home[i] - base[i]);
+      }
+    }
+  }
+}
+
+void load_strands(const Json& json, const Bundle& bundle, std::map<std::string, Tensor>& head, const std::string& folder,
+                  ForgeHead::Impl& model) {
   std::map<std::string, Tensor> tensors = bundle.tensors("strands.safetensors");
-  model.guide_points = take(tensors, "guide_points", DType::f32, folder);
-  model.guide_bind = take(tensors, "guide_bind", DType::i32, folder);
-  model.guide_weight = take(tensors, "guide_weight", DType::f32, folder);
-  model.guide_next = take(tensors, "guide_next", DType::i32, folder);
-  check(model.guide_points.rank() == 3, ErrorCode::corrupt_file, folder, ": guide_points must be [G, P, 3]");
-  const std::int64_t guides = model.guide_points.size(0), points = model.guide_points.size(1);
-  check(points >= 2 && points <= kMaxGuidePoints, ErrorCode::unsupported, folder, ": guides have ", points, " points, supported are 2..",
-        kMaxGuidePoints);
-  expect(model.guide_points, "guide_points", "[G, P, 3]", DType::f32, {guides, points, 3});
-  expect(model.guide_bind, "guide_bind", "[G, P, 3]", DType::i32, {guides, points, 3});
-  expect(model.guide_weight, "guide_weight", "[G, P, 3]", DType::f32, {guides, points, 3});
-  expect(model.guide_next, "guide_next", "[G, 2]", DType::i32, {guides, 2});
-  check_rows(model.guide_bind, model.head->vertices(), "guide_bind", folder);
+  const Tensor points = take(tensors, "guide_points", DType::f32, folder), bind = take(tensors, "guide_bind", DType::i32, folder),
+               weight = take(tensors, "guide_weight", DType::f32, folder), cells = take(tensors, "guide_cells", DType::i32, folder),
+               mirror_of = take(head, "mirror", DType::i32, folder);
+  const std::int64_t rows = points.rank() > 0 ? points.size(0) : 0;
+  expect(points, "guide_points", "[N, 3]", DType::f32, {rows, 3});
+  expect(bind, "guide_bind", "[N, 3]", DType::i32, {rows, 3});
+  expect(weight, "guide_weight", "[N, 3]", DType::f32, {rows, 3});
+  expect(cells, "guide_cells", "[C, 4]", DType::i32, {cells.size(0), 4});
+  expect(mirror_of, "mirror", "[V]", DType::i32, {model.head->vertices()});
+  check_rows(bind, model.head->vertices(), "guide_bind", folder);
+  check_rows(mirror_of, model.head->vertices(), "mirror", folder);
   for (const Json& g : json["strands"]) {
     StrandGroup group;
     group.name = field<std::string>(g, "name", folder);
     group.material = material_named(field<std::string>(g, "material", folder), folder);
-    const auto range = field<std::array<std::int64_t, 2>>(g, "guides", folder);
-    group.guide = range[0];
-    group.guides = range[1];
+    const auto row = field<std::int64_t>(g, "row", folder);
+    const auto range = field<std::array<std::int64_t, 2>>(g, "cells", folder);
+    const std::string mirror = g.value("mirror", "none");
+    group.guides = field<int>(g, "guides", folder);
+    group.points = field<int>(g, "points", folder);
     group.locks = field<int>(g, "locks", folder);
     group.segments = g.value("segments", group.segments);
     group.width_m = g.value("width_m", group.width_m);
     group.tip_width = g.value("tip_width", group.tip_width);
-    group.spread_m = g.value("spread_m", group.spread_m);
+    group.ragged = g.value("ragged", group.ragged);
+    group.depth_m = g.value("depth_m", group.depth_m);
+    group.clump = g.value("clump", group.clump);
+    group.clumps = g.value("clumps", group.clumps);
+    group.curl = g.value("curl", group.curl);
     group.curl_m = g.value("curl_m", group.curl_m);
     group.curl_pitch_m = g.value("curl_pitch_m", group.curl_pitch_m);
+    group.stray_m = g.value("stray_m", group.stray_m);
+    group.start = g.value("start", group.start);
+    group.parallel = g.value("parallel", group.parallel);
     group.behind_hairline = g.value("behind_hairline", group.behind_hairline);
-    check(range[0] >= 0 && range[1] >= 1 && range[0] + range[1] <= guides && group.locks >= 0 && group.locks < (1 << 24) && group.segments >= 1 &&
+    check(group.points >= 2 && group.points <= kMaxGuidePoints, ErrorCode::unsupported, folder, ": guides of '", group.name, "' have ",
+          group.points, " points, supported are 2..", kMaxGuidePoints);
+    check(mirror == "none" || mirror == "both" || mirror == "flip", ErrorCode::unsupported, folder, ": strands '", group.name,
+          "' have the unknown mirror '", mirror, "'");
+    const std::int64_t stored = mirror == "both" ? group.guides / 2 : group.guides;
+    check(stored >= 1 && row >= 0 && row + stored * group.points <= rows && range[0] >= 0 && range[1] >= 1 &&
+              range[0] + range[1] <= cells.size(0) && group.locks >= 0 && group.locks < (1 << 24) && group.segments >= 1 &&
               group.segments <= 64,
           ErrorCode::corrupt_file, folder, ": strands '", group.name, "' lie outside their arrays");
-    for (std::int64_t i = 2 * range[0]; i < 2 * (range[0] + range[1]); ++i)
-      check(model.guide_next.data<std::int32_t>()[i] >= 0 && model.guide_next.data<std::int32_t>()[i] < range[1], ErrorCode::corrupt_file, folder,
-            ": a guide of '", group.name, "' names a neighbour outside its group");
-    model.strands.push_back(group);
+    load_guides(mirror, row, points, bind, weight, mirror_of, model.rest.data<float>(), group);
+    for (std::int64_t c = range[0]; c < range[0] + range[1]; ++c) {
+      std::array<std::uint16_t, 4> cell;
+      for (int k = 0; k < 4; ++k) {
+        const std::int32_t value = cells.data<std::int32_t>()[4 * c + k];
+        check(value >= 0 && (k == 3 || value < group.guides), ErrorCode::corrupt_file, folder, ": a cell of '", group.name,
+              "' names a guide outside its group");
+        cell[k] = static_cast<std::uint16_t>(value);
+      }
+      group.cells.push_back(cell);
+    }
+    model.strands.push_back(std::move(group));
   }
 }
 
@@ -287,13 +407,50 @@ std::shared_ptr<const ForgeHead> ForgeHead::load(const std::string& folder) {
           impl->parts.size());
   }
   expect(impl->uv, "uv", "[V, 2]", DType::f32, {impl->head->vertices(), 2});
+  impl->face_label = uniform_labels(*impl);
   if (json.contains("meshes")) load_meshes(json, bundle, folder, *impl);
-  if (json.contains("strands")) load_strands(json, bundle, folder, *impl);
+  if (json.contains("strands")) load_strands(json, bundle, tensors, folder, *impl);
   if (json.contains("sets")) load_sets(json, tensors, folder, *impl);
 
   auto model = std::make_shared<ForgeHead>();
   model->impl_ = impl;
   return model;
+}
+
+namespace {
+
+void check_range(const std::string& name, float value, float low, float high) {
+  check_argument(value >= low && value <= high, "'", name, "' must be ", low, "..", high, ", got ", value);  // NaN fails too
+}
+
+}  // namespace
+
+void ForgeHead::set_slider(FaceParameters& face, const std::string& name, float value) const {
+  const int i = impl_->slider_index(name);
+  if (i < 0) {
+    std::vector<std::string> names;
+    for (const SliderInfo& s : impl_->sliders) names.push_back(s.name);
+    throw Error(ErrorCode::invalid_argument, concat("no slider named '", name, "'; ", json_fields::suggest(name, names)));
+  }
+  check_range(name, value, impl_->sliders[i].minimum, impl_->sliders[i].maximum);
+  face.sliders.at(i) = value;
+}
+
+void ForgeHead::set_expression(FaceParameters& face, const std::string& name, float weight) const {
+  const int i = impl_->expression_index(name);
+  if (i < 0) throw Error(ErrorCode::invalid_argument, concat("no expression named '", name, "'; ", json_fields::suggest(name, impl_->expressions)));
+  check_range(name, weight, 0.f, 1.5f);
+  face.expression.at(i) = weight;
+}
+
+void ForgeHead::set_option(FaceParameters& face, const std::string& set, const std::string& choice) const {
+  std::vector<std::string> sets;
+  for (const OptionSet& s : impl_->sets) sets.push_back(s.name);
+  const OptionSet* found = impl_->set(set);
+  if (found == nullptr) throw Error(ErrorCode::invalid_argument, concat("no set of options named '", set, "'; ", json_fields::suggest(set, sets)));
+  if (found->find(choice) < 0)
+    throw Error(ErrorCode::invalid_argument, concat("set '", set, "' has no choice '", choice, "'; ", json_fields::suggest(choice, impl_->options.at(set))));
+  face.options[set] = choice;
 }
 
 FaceParameters ForgeHead::neutral() const {

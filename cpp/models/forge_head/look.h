@@ -10,6 +10,8 @@ namespace forge_rt {
 shade::Look look_of(const ForgeHead::Impl& model, const FaceParameters& face, const float* landmarks);
 shade::Light light_of(const FaceLight& light);
 shade::Background background_of(const FaceAppearance& look);
+/// Skin of average blood by melanin: linear reflectance, fair to dark.
+Vec3 skin_tone(float melanin, float undertone);
 /// Unit vector from angles: yaw towards +x, pitch towards +y, (0, 0) = +z.
 Vec3 direction(float yaw_deg, float pitch_deg);
 

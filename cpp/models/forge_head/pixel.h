@@ -149,10 +149,13 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
   f.label = label;
   f.lip = f.brow = 0.f;
   if (part.strand != 0) f.rest = normalized(f.rest);
-  // Sheets are seen from both sides; on closed parts only the rim turns away.
-  if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)
-    f.normal = part.strand != 0 || part.material >= static_cast<std::uint8_t>(Material::cloth) ? -f.normal
-                                                                                              : normalized(f.normal - f.to_eye * facing);
+  if (part.strand == 0 && part.material >= static_cast<std::uint8_t>(Material::cloth)) {  // sheets are seen from both sides
+    const Vec3 corner = vec3(s.position + 3 * std::int64_t{id[0]});
+    const Vec3 side = cross(vec3(s.position + 3 * std::int64_t{id[1]}) - corner, vec3(s.position + 3 * std::int64_t{id[2]}) - corner);
+    if (dot(side, f.to_eye) < 0.f) f.normal = -f.normal;
+  }
+  if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // at the rim the interpolated normal turns away
+    f.normal = part.strand != 0 ? -f.normal : normalized(f.normal - f.to_eye * facing);
   f.shadow = 0.f;
   f.thickness_m = 1.f;
   const bool thin = part.strand != 0 || label == kLeftEar || label == kRightEar || label == kNose;
@@ -225,16 +228,19 @@ FORGE_HD std::uint8_t output_class(const SceneArgs& s, std::uint8_t label, int y
 FORGE_HD std::uint8_t layer_class(const SceneArgs& s, const std::int32_t* face, int row, int column, bool bare) {
   std::uint8_t label[kMaxSamples];
   const int count = s.factor * s.factor;
+  bool uniform = true;
   for (int k = 0; k < count; ++k) {
     const int y = row * s.factor + k / s.factor, x = column * s.factor + k % s.factor;
     const std::int32_t t = face[static_cast<std::int64_t>(y) * s.width * s.factor + x];
     label[k] = 0;
-    if (t < 0) continue;
-    float w[3] = {1.f, 0.f, 0.f};
-    if (s.label[t] == 255) sample_weights(s, t, y, x, w);
-    label[k] = output_class(s, class_at(s, t, w, bare), y, x, bare);
+    if (t >= 0) {
+      float w[3] = {1.f, 0.f, 0.f};
+      if (s.label[t] == 255) sample_weights(s, t, y, x, w);
+      label[k] = output_class(s, class_at(s, t, w, bare), y, x, bare);
+    }
+    uniform = uniform && label[k] == label[0];
   }
-  return label[most_frequent(label, count)];
+  return label[uniform ? 0 : most_frequent(label, count)];
 }
 
 FORGE_HD void render_pixel(const SceneArgs& s, int row, int column) {
@@ -244,9 +250,10 @@ FORGE_HD void render_pixel(const SceneArgs& s, int row, int column) {
 
   std::int32_t face[kMaxSamples];
   std::uint8_t label[kMaxSamples];
-  Vec3 color{0.f, 0.f, 0.f};
   bool done[kMaxSamples];
+  Vec3 color{0.f, 0.f, 0.f};
   int empty = 0;
+  bool uniform = true;  // one class for all samples
   for (int k = 0; k < count; ++k) {
     face[k] = s.face[(row * factor + k / factor) * pitch + column * factor + k % factor];
     done[k] = face[k] < 0;
@@ -284,9 +291,11 @@ FORGE_HD void render_pixel(const SceneArgs& s, int row, int column) {
   s.color[3 * pixel + 1] = color.y;
   s.color[3 * pixel + 2] = color.z;
 
-  for (int k = 0; k < count; ++k)
+  for (int k = 0; k < count; ++k) {
     label[k] = output_class(s, label[k], row * factor + k / factor, column * factor + k % factor, false);
-  int best = most_frequent(label, count);
+    uniform = uniform && label[k] == label[0];
+  }
+  int best = uniform ? 0 : most_frequent(label, count);
   if (!s.wisps && label[best] == s.label_map[kHair]) {  // single strands do not count: closed hair only
     for (int k = 0; k < count; ++k)
       if (label[k] != label[best]) {
@@ -300,7 +309,8 @@ FORGE_HD void render_pixel(const SceneArgs& s, int row, int column) {
     for (int k = 0; k < count; ++k)
       if (label[k] < s.classes) s.out_soft[label[k] * plane + pixel] += 1.f / static_cast<float>(count);
   for (int layer = 0; layer < 2; ++layer)
-    if (s.out_layer[layer] != nullptr) s.out_layer[layer][pixel] = layer_class(s, s.face_layer[layer], row, column, layer == 1);
+    if (s.out_layer[layer] != nullptr)
+      s.out_layer[layer][pixel] = s.face_layer[layer] == s.face ? s.out_label[pixel] : layer_class(s, s.face_layer[layer], row, column, layer == 1);
 
   // The surface of the winning class at the pixel centre.
   if (s.out_uv != nullptr) s.out_uv[2 * pixel] = s.out_uv[2 * pixel + 1] = -1.f;

@@ -1,133 +1,199 @@
-// The prior: which faces ForgeHead::sample draws. Draw order is part of the format; add new draws under a new purpose.
+// Identity, expression and options of a random head.
+#include "prior.h"
+
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
-#include "model.h"
-#include "forge_rt/core/philox.h"
 #include "shading/vec3.h"
 
 namespace forge_rt {
+namespace prior {
 namespace {
 
 // Strength of one slider alone, and of the factors that regions share: faces with independent sliders look like caricatures.
-constexpr double kOwnSpread = 0.24, kSharedSpread = 0.17, kMacroSpread = 0.38;
+constexpr double kOwnSpread = 0.22, kRegionSpread = 0.085, kBroadSpread = 0.10, kLimit = 0.85;
 
-std::array<float, 3> pick_color(const std::vector<std::array<float, 3>>& colors, double t) {
-  const double position = std::clamp(t, 0.0, 1.0) * static_cast<double>(colors.size() - 1);
-  const auto i = std::min(static_cast<std::size_t>(position), colors.size() - 2);
-  const auto f = static_cast<float>(position - static_cast<double>(i));
-  std::array<float, 3> out;
-  for (int c = 0; c < 3; ++c) out[c] = mix(colors[i][c], colors[i + 1][c], f);
-  return out;
-}
-
-// A colour of random brightness in [low, high] and at most `saturation` away from grey.
-std::array<float, 3> muted(Random& random, double low, double high, double saturation) {
-  const double grey = low + (high - low) * std::pow(random.uniform(), 1.6), strength = saturation * random.uniform();
-  std::array<float, 3> out;
-  for (float& c : out) c = static_cast<float>(grey * (1.0 + strength * random.uniform(-1.0, 1.0)));
-  return out;
-}
-
-// Linear reflectances, dark to light.
-const std::vector<Color> kHairColors = {{0.010f, 0.008f, 0.007f}, {0.028f, 0.016f, 0.010f}, {0.075f, 0.038f, 0.018f},
-                                                       {0.16f, 0.085f, 0.036f},  {0.36f, 0.22f, 0.10f},    {0.50f, 0.38f, 0.22f}};
-const std::vector<std::array<float, 3>> kIrisColors = {{0.045f, 0.022f, 0.010f}, {0.10f, 0.05f, 0.02f}, {0.13f, 0.10f, 0.035f},
-                                                       {0.09f, 0.13f, 0.07f},    {0.10f, 0.17f, 0.22f}, {0.20f, 0.28f, 0.36f}};
+const std::array<Kind, 8> kKinds = {{
+    {0.06, 0.05, -0.3, 0.45, 1.00, 0.45, 1.00, 0.10, 0.14,
+     {{{"nose/width", -0.15}, {"mouth/lip_volume", -0.2}, {"nose/bridge_height", 0.15}, {"eyes/depth", 0.1}}}},
+    {0.14, 0.07, 0.0, 0.20, 0.75, 0.20, 0.90, 0.15, 0.03, {{{"nose/bridge_height", 0.15}, {"nose/width", -0.1}, {"nose/hump", 0.1}}}},
+    {0.27, 0.08, 0.4, 0.05, 0.40, 0.05, 0.55, 0.25, 0.0,
+     {{{"nose/hump", 0.2}, {"forehead/brow_ridge", 0.1}, {"mouth/lip_volume", 0.1}, {"nose/length", 0.1}}}},
+    {0.20, 0.08, 0.3, 0.00, 0.15, 0.00, 0.15, 0.00, 0.0,
+     {{{"eyes/hood", 0.35}, {"eyes/crease", -0.3}, {"nose/bridge_height", -0.3}, {"cheeks/bone_width", 0.25}, {"eyes/tilt", 0.15},
+       {"eyes/depth", -0.2}, {"forehead/brow_ridge", -0.15}, {"nose/width", 0.1}}}},
+    {0.42, 0.12, 0.4, 0.00, 0.18, 0.00, 0.25, 0.15, 0.0,
+     {{{"nose/width", 0.2}, {"mouth/lip_volume", 0.2}, {"eyes/hood", 0.1}, {"cheeks/bone_width", 0.15}, {"nose/bridge_height", -0.1}}}},
+    {0.55, 0.13, 0.3, 0.00, 0.12, 0.00, 0.15, 0.20, 0.0,
+     {{{"nose/bridge_height", 0.1}, {"eyes/size", 0.15}, {"mouth/lip_volume", 0.15}, {"nose/tip_size", 0.1}}}},
+    {0.76, 0.10, 0.1, 0.00, 0.10, 0.00, 0.12, 0.75, 0.0,
+     {{{"nose/width", 0.45}, {"nose/ala_size", 0.25}, {"mouth/lip_volume", 0.5}, {"mouth/protrusion", 0.2}, {"nose/bridge_height", -0.3},
+       {"nose/bridge_width", 0.2}, {"forehead/bulge", 0.1}}}},
+    {0.93, 0.06, -0.1, 0.00, 0.06, 0.00, 0.08, 0.85, 0.0,
+     {{{"nose/width", 0.35}, {"mouth/lip_volume", 0.4}, {"mouth/protrusion", 0.15}, {"nose/bridge_height", -0.15}, {"nose/bridge_width", 0.15},
+       {"cheeks/bone_prominence", 0.15}}}},
+}};
 
 }  // namespace
 
-FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index, double) const {
-  FaceParameters face = neutral();
+const Kind& kind(int row) { return kKinds[row]; }
+int kinds() { return static_cast<int>(kKinds.size()); }
 
-  {  // identity
-    Random random(seed, index, "identity");
-    std::map<std::string, double> shared;
-    for (const SliderInfo& s : impl_->sliders) shared.try_emplace(s.region, 0.0);
-    for (auto& [region, factor] : shared) factor = random.normal();
-    const double broad = random.normal(), masculine = random.uniform(-1.0, 1.0), age = random.uniform();
-    for (std::size_t i = 0; i < impl_->sliders.size(); ++i) {
-      const SliderInfo& s = impl_->sliders[i];
-      const double own = random.normal();
-      double value = kOwnSpread * own + kSharedSpread * 0.5 * shared[s.region];
-      if (s.name.find("width") != std::string::npos) value += kSharedSpread * 0.6 * broad;
-      if (s.region == "macro") value = kMacroSpread * own;
-      if (s.name == "macro/masculine") value = 0.8 * masculine;
-      if (s.name == "macro/age") value = age;
-      if (s.name == "macro/child") value = 0.0;
-      face.sliders[i] = std::clamp(static_cast<float>(value), s.minimum, s.maximum);
-    }
+void draw_identity(Person& person, FaceParameters& face) {
+  Random random = person.stream("identity");
+  person.kind = static_cast<int>(random.below(static_cast<std::uint32_t>(kKinds.size())));
+  const Kind& k = kKinds[person.kind];
+  person.masculine = 0.5 + 0.5 * clamp((random.uniform() < 0.5 ? -0.55 : 0.55) + 0.28 * random.normal(), -1.0, 1.0);
+  person.age = std::pow(random.uniform(), 1.25);
+  person.child = random.uniform() < 0.06 ? random.uniform(0.25, 0.9) : 0.0;
+  if (person.child > 0.0) person.age = 0.0;
+  person.weight = clamp(0.38 * random.normal() + 0.15 * person.age, -0.85, 0.9);
+  const double broad = random.normal(), heavy_brow = random.normal();
+
+  std::map<std::string, double> shared;
+  for (const SliderInfo& s : person.model->sliders) shared.try_emplace(s.region, 0.0);
+  for (auto& [region, factor] : shared) factor = random.normal();
+  for (std::size_t i = 0; i < person.model->sliders.size(); ++i) {
+    const SliderInfo& s = person.model->sliders[i];
+    double value = kOwnSpread * random.normal() + kRegionSpread * shared[s.region];
+    if (s.name.find("width") != std::string::npos) value += kBroadSpread * broad;
+    if (s.name == "forehead/brow_ridge" || s.name == "eyes/depth") value += 0.1 * heavy_brow;
+    if (s.name.find("uneven") != std::string::npos || s.name == "mouth/skew" || s.name == "jaw/sideways" || s.name == "nose/bend") value *= 0.8;
+    for (const auto& [name, shift] : k.sliders)
+      if (name != nullptr && s.name == name) value += shift;
+    value = clamp(value, -kLimit, kLimit);
+    if (s.name == "macro/masculine") value = 2.0 * person.masculine - 1.0;
+    if (s.name == "macro/age") value = person.age;
+    if (s.name == "macro/child") value = person.child;
+    if (s.name == "macro/weight") value = person.weight;
+    face.sliders[i] = std::clamp(static_cast<float>(value), s.minimum, s.maximum);
   }
+}
 
-  {  // expression, gaze and a small turn of the neck
-    Random random(seed, index, "expression");
-    const double kind = random.uniform();
-    const int active = kind < 0.25 ? 0 : kind < 0.6 ? 1 : kind < 0.9 ? 2 : 3;
-    for (int k = 0; k < active && !face.expression.empty(); ++k) {
+void draw_expression(const Person& person, FaceParameters& face) {
+  Random random = person.stream("expression");
+  const auto add = [&](const char* name, double weight) {
+    const int i = person.model->expression_index(name);
+    if (i >= 0) face.expression[i] = std::clamp(face.expression[i] + static_cast<float>(weight), 0.f, 1.f);
+  };
+  const auto one_of = [&](std::initializer_list<const char*> names) { return names.begin()[random.below(static_cast<std::uint32_t>(names.size()))]; };
+  const double mood = random.uniform();
+  if (mood < 0.20) {
+    // a face at rest
+  } else if (mood < 0.38) {
+    add("smile", random.uniform(0.25, 0.9));
+    add("squint", random.uniform(0.0, 0.4));
+  } else if (mood < 0.58) {  // portraits smile with open mouths
+    add("smile_open", random.uniform(0.45, 1.0));
+    add("smile", random.uniform(0.0, 0.5));
+    add("squint", random.uniform(0.0, 0.5));
+    if (random.uniform() < 0.25) add("jaw_open", random.uniform(0.1, 0.5));  // laughing
+  } else if (mood < 0.73) {
+    add(one_of({"phoneme_aa", "phoneme_ee", "phoneme_oo", "phoneme_fv", "phoneme_mbp"}), random.uniform(0.4, 1.0));
+    add("jaw_open", random.uniform(0.0, 0.3));
+    add("brows_up", random.uniform(0.0, 0.4));
+  } else if (mood < 0.79) {
+    add(one_of({"surprise", "eyes_wide"}), random.uniform(0.4, 1.0));
+    add("brows_up", random.uniform(0.3, 1.0));
+    add("jaw_open", random.uniform(0.0, 0.7));
+  } else if (mood < 0.84) {
+    add("brows_down", random.uniform(0.4, 1.0));
+    add(one_of({"lip_press", "sneer", "frown", "squint"}), random.uniform(0.3, 0.9));
+  } else if (mood < 0.89) {
+    add("brow_inner_up", random.uniform(0.4, 1.0));
+    add("frown", random.uniform(0.3, 0.9));
+    add("chin_raise", random.uniform(0.0, 0.6));
+  } else if (mood < 0.92) {
+    add("sneer", random.uniform(0.4, 1.0));
+    add("upper_lip_up", random.uniform(0.2, 0.8));
+    add("squint", random.uniform(0.2, 0.8));
+  } else {
+    for (int k = 1 + static_cast<int>(random.below(2)); k > 0; --k) {
       const std::uint32_t e = random.below(static_cast<std::uint32_t>(face.expression.size()));
-      face.expression[e] = std::max(face.expression[e], static_cast<float>(random.uniform(0.25, 1.0)));
+      if (person.model->expressions[e].find("blink") == std::string::npos) add(person.model->expressions[e].c_str(), random.uniform(0.3, 0.9));
     }
-    // Lids of real people close together far more often than alone.
-    const int left = impl_->expression_index("blink_left"), right = impl_->expression_index("blink_right");
-    if (left >= 0 && right >= 0 && random.uniform() < 0.85)
-      face.expression[left] = face.expression[right] = std::max(face.expression[left], face.expression[right]);
-    const auto gaze_yaw = static_cast<float>(std::clamp(0.14 * random.normal(), -0.4, 0.4));
-    const auto gaze_pitch = static_cast<float>(std::clamp(0.09 * random.normal(), -0.25, 0.25));
-    face.left_eye = face.right_eye = {gaze_pitch, gaze_yaw, 0.f};
-    face.neck = {static_cast<float>(0.05 * random.normal()), static_cast<float>(0.06 * random.normal()),
-                 static_cast<float>(0.04 * random.normal())};
+  }
+  // Small differences between the sides.
+  add(one_of({"smile_left", "smile_right", "mouth_left", "mouth_right"}), 0.12 * random.uniform());
+
+  // Lids close together; a full blink closes this identity's opening.
+  const double lids = random.uniform();
+  double opening = 1.0;
+  for (std::size_t i = 0; i < face.sliders.size(); ++i) opening += person.model->blink_gain[i] * face.sliders[i];
+  const double closed = lids < 0.06 ? std::max(opening, 0.6) : lids < 0.22 ? random.uniform(0.15, 0.55) : random.uniform(0.0, 0.1);
+  for (const char* name : {"blink_left", "blink_right"}) {
+    const int i = person.model->expression_index(name);
+    const bool wink_open = lids >= 0.055 && lids < 0.06 && std::string_view(name) == "blink_right";
+    if (i >= 0 && !wink_open) face.expression[i] = static_cast<float>(clamp(closed, 0.0, 1.5));
   }
 
-  {  // look
-    Random random(seed, index, "appearance");
-    FaceAppearance& look = face.appearance;
-    look.melanin = static_cast<float>(random.uniform());
-    look.redness = static_cast<float>(random.uniform(0.2, 0.8));
-    // Fair hair and light eyes go with fair skin; dark hair goes with any.
-    const double fair = std::max(0.0, 1.0 - 1.6 * look.melanin);
-    const int age_slider = impl_->slider_index("macro/age");
-    const double age = age_slider >= 0 ? face.sliders[age_slider] : 0.0;
-    look.hair_color = pick_color(kHairColors, random.uniform() * (0.25 + 0.75 * fair));
-    if (random.uniform() < 0.12 * fair) look.hair_color = {0.25f, 0.07f, 0.025f};
-    const auto grey = static_cast<float>(std::clamp((age - 0.65) * 3.0 * random.uniform(), 0.0, 1.0));
-    for (float& c : look.hair_color) c = mix(c, 0.45f, grey);
-    look.iris_color = pick_color(kIrisColors, random.uniform() * (0.3 + 0.7 * fair));
-    look.lip_tint = {0.45f, static_cast<float>(random.uniform(0.03, 0.12)), static_cast<float>(random.uniform(0.05, 0.15))};
-    look.lip_tint_strength = random.uniform() < 0.25 ? static_cast<float>(random.uniform(0.2, 0.7)) : 0.f;
-    look.cloth_color = muted(random, 0.02, 0.6, 0.55);
-    look.background_color = muted(random, 0.06, 0.8, 0.3);
-    look.brow_darkness = static_cast<float>(random.uniform(0.45, 0.9));
-    look.freckles = random.uniform() < 0.2 * (0.3 + fair) ? static_cast<float>(random.uniform(0.2, 0.8)) : 0.f;
-    look.gloss = static_cast<float>(random.uniform(0.15, 0.5));
-    look.texture_seed = random.next_u32();
-    const int masculine_slider = impl_->slider_index("macro/masculine");
-    const double masculine = masculine_slider >= 0 ? 0.5 + 0.5 * face.sliders[masculine_slider] : 0.5;
-    for (const OptionSet& set : impl_->sets) {
-      std::vector<double> weight;
-      double total = 0.0;
-      for (const Choice& c : set.choices) {
-        weight.push_back((c.weight[0] * (1.0 - masculine) + c.weight[1] * masculine) * (c.age_weight[0] * (1.0 - age) + c.age_weight[1] * age));
-        total += weight.back();
-      }
-      double draw = random.uniform() * total;
-      std::size_t choice = 0;
-      while (choice + 1 < weight.size() && draw >= weight[choice]) draw -= weight[choice++];
-      face.options[set.name] = set.choices[choice].info.name;
+  const auto gaze_yaw = static_cast<float>(clamp(0.12 * random.normal(), -0.4, 0.4));
+  const auto gaze_pitch = static_cast<float>(clamp(0.07 * random.normal(), -0.25, 0.25));
+  face.left_eye = face.right_eye = {gaze_pitch, gaze_yaw, 0.f};
+  face.neck = {static_cast<float>(0.06 * random.normal()), static_cast<float>(0.09 * random.normal()), static_cast<float>(0.06 * random.normal())};
+}
+
+void draw_options(const Person& person, FaceParameters& face) {
+  for (const OptionSet& set : person.model->sets) {
+    Random random = person.stream(("option/" + set.name).c_str());
+    std::vector<double> weight;
+    double total = 0.0;
+    for (const Choice& c : set.choices) {
+      weight.push_back(mix(c.weight[0], c.weight[1], static_cast<float>(person.masculine)) * mix(c.age_weight[0], c.age_weight[1], static_cast<float>(person.age)) *
+                       (person.wild ? c.wild : 1.f));
+      total += weight.back();
     }
-    look.hair_tip_color = look.hair_color;
-    face.hair.seed = look.texture_seed;
+    double draw = random.uniform() * total;
+    std::size_t choice = 0;
+    while (choice + 1 < weight.size() && draw >= weight[choice]) draw -= weight[choice++];
+    face.options[set.name] = set.choices[choice].info.name;
   }
 
-  {  // light
-    Random random(seed, index, "light");
-    FaceLight& light = face.light;
-    light.key_yaw_deg = static_cast<float>(std::clamp(35.0 * random.normal(), -80.0, 80.0));
-    light.key_pitch_deg = static_cast<float>(random.uniform(5.0, 60.0));
-    light.key_strength = static_cast<float>(random.uniform(0.9, 1.8));
-    light.ambient_strength = static_cast<float>(random.uniform(0.35, 0.62));
-    const auto warmth = static_cast<float>(random.uniform(-0.08, 0.12));
-    light.key_color = {1.f + 0.5f * warmth, 0.98f, 1.f - warmth};
+  // What does not go together.
+  const auto is = [&](const char* set, std::initializer_list<std::string_view> names) {
+    const auto found = face.options.find(set);
+    return found != face.options.end() && std::find(names.begin(), names.end(), found->second) != names.end();
+  };
+  const auto put = [&](const char* set, const char* choice) {
+    const OptionSet* s = person.model->set(set);
+    if (s != nullptr && s->find(choice) >= 0) face.options[set] = choice;
+  };
+  if (person.child > 0.0) {
+    put("beard", "none");
+    put("hairline", "rounded");
+    if (is("hair", {"none"})) put("hair", "messy");
   }
+  if (is("hairline", {"receding", "balding", "bald_top"}) && !is("hair", {"none", "buzz", "crop", "swept_back"})) put("hair", "crop");
+  if (is("hat", {"hijab"})) {
+    put("hair", "none");
+    put("earrings", "none");
+    put("necklace", "none");
+    put("beard", "none");
+  } else if (is("hat", {"turban", "helmet", "beanie", "cap", "cap_back", "fedora", "sun_hat"}) &&
+             is("hair", {"bun", "ponytail", "afro", "quiff", "curly", "locs", "curly_long"})) {
+    put("hair", person.masculine > 0.5 ? "crop" : "long");
+  }
+  if (is("clothes", {"scarf", "turtleneck", "hoodie", "coat"})) put("necklace", "none");
+  if (is("occluder", {"mask", "mask_white", "mask_black"}) && !is("beard", {"none", "short"})) put("beard", "short");
+}
+
+}  // namespace prior
+
+FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index, double wild) const {
+  check_argument(wild >= 0.0 && wild <= 1.0, "the share of wild images must be 0..1, got ", wild);
+  FaceParameters face = neutral();
+  prior::Person person;
+  person.model = impl_.get();
+  person.seed = seed;
+  person.index = index;
+  person.wild = person.stream("style").uniform() < wild;
+  face.style = person.wild ? "wild" : "studio";
+  prior::draw_identity(person, face);
+  prior::draw_expression(person, face);
+  prior::draw_options(person, face);
+  prior::draw_appearance(person, face);
+  prior::draw_scene(person, face);
   return face;
 }
 

@@ -5,6 +5,7 @@
 
 #include "assembly.h"
 #include "capture.h"
+#include "finite.h"
 #include "forge_rt/core/thread_pool.h"
 #include "forge_rt/ops/label_projection.h"
 #include "forge_rt/ops/rasterize.h"
@@ -126,6 +127,8 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
   for (const Camera& camera : cameras)
     check_argument(camera.size == options.size, "a camera is for ", camera.size.height, " x ", camera.size.width, " pixels, the image is ",
                    height, " x ", width);
+
+  for (const FaceParameters& face : faces) check_finite(face);
 
   const HeadMesh posed = mesh(faces);
   const Tensor normals = vertex_normals(posed.vertices, impl_->head->topology());

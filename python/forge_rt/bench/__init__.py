@@ -32,6 +32,11 @@ BENCHMARKS = {
             "32 heads of 5,023 vertices from 400 shape and 36 pose components, against batched NumPy",
             "forge_rt.bench.lbs",
         ),
+        Benchmark(
+            "forgehead",
+            "ForgeHead images of 512 x 512 with labels, depth and landmarks; steady memory; faces that Haar finds",
+            "forge_rt.bench.forgehead",
+        ),
     )
 }
 

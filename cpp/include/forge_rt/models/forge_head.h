@@ -149,7 +149,7 @@ struct RenderOptions {
 struct FaceImages {
   Tensor rgb;            ///< [B, H, W, 3] uint8, sRGB
   Tensor segmentation;   ///< [B, H, W] uint8 class ids, majority of the coverage samples
-  Tensor depth_m;        ///< [B, H, W] float32 camera z in metres at the pixel centre, 0 = background
+  Tensor depth_m;        ///< [B, H, W] float32 camera z in metres at the pixel centre, 0 = nothing there (free objects have depth)
   Tensor normals;        ///< [B, H, W, 3] float32, camera frame (x right, y down, z forward), 0 = background
   Tensor soft_labels;    ///< [B, classes, H, W] float32
   Tensor layers;         ///< [B, 2, H, W] uint8 class ids: 0 without free objects; 1 the bare head: no hair, beard, glasses, hat either
@@ -187,6 +187,12 @@ class FORGE_RT_API ForgeHead {
   FaceParameters sample(std::uint64_t seed, std::uint64_t index, double wild = 0.0) const;
   /// A neutral face.
   FaceParameters neutral() const;
+
+  /// Changes one named control of `face`. Throws invalid_argument for an unknown name or a value outside the control's range;
+  /// the error names the nearest control.
+  void set_slider(FaceParameters& face, const std::string& name, float value) const;
+  void set_expression(FaceParameters& face, const std::string& name, float weight) const;  ///< 0..1.5
+  void set_option(FaceParameters& face, const std::string& set, const std::string& choice) const;
 
   /// Vertices [B, V, 3], landmarks [B, 68, 3] (contour row 0: the anatomical jaw line) in metres, head frame.
   HeadMesh mesh(const std::vector<FaceParameters>& faces) const;

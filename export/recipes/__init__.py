@@ -1,0 +1,1 @@
+"""Training recipes: short scripts that show what data of ours teaches a network."""

@@ -1,0 +1,108 @@
+"""Strong augmentation of labelled face images with OpenCV: what a camera, a lens, a codec and a stranger's photograph do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+Rng = np.random.Generator
+
+
+def homography(rng: Rng, mask: np.ndarray, size: int) -> np.ndarray:
+    """Source pixels to crop pixels: the face takes 0.28–1 of the crop's height; rotation ±30°, aspect, a little perspective."""
+    rows, columns = np.nonzero((mask >= 1) & (mask <= 13))
+    height = max(np.ptp(rows), np.ptp(columns), 8) if len(rows) else mask.shape[0] / 2
+    middle = np.array([columns.mean(), rows.mean()]) if len(rows) else np.array(mask.shape[::-1]) / 2
+    angle = np.deg2rad(np.clip(rng.normal(0, 12), -30, 30))
+    scale = np.exp(rng.uniform(np.log(0.28), 0)) * size / height
+    aspect = np.exp(rng.normal(0, 0.05))
+    middle = middle + rng.normal(0, 0.06, 2) * size / scale
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = np.eye(3)
+    matrix[:2, :2] = turn @ np.diag([scale * aspect, scale / aspect])
+    matrix[:2, 2] = size / 2 - matrix[:2, :2] @ middle
+    if rng.random() < 0.5:
+        bend = np.eye(3)
+        bend[2, :2] = rng.normal(0, 0.12, 2) / size
+        bend[2, 2] = 1 - bend[2, :2].sum() * size / 2  # the middle stays
+        matrix = bend @ matrix
+    return matrix
+
+
+def backdrop(rng: Rng, size: int) -> np.ndarray:
+    """Clutter: a colour field of random roughness, with stripes or patches on it."""
+    cells = int(rng.choice([2, 3, 5, 9, 24]))
+    field = rng.normal(rng.uniform(40, 215, 3), rng.uniform(5, 60), (cells, cells, 3)).clip(0, 255).astype(np.uint8)
+    image = cv2.resize(field, (size, size), interpolation=rng.choice([cv2.INTER_CUBIC, cv2.INTER_NEAREST]))
+    for _ in range(rng.integers(0, 7)):
+        colour = tuple(map(int, rng.integers(0, 256, 3)))
+        corners = rng.uniform(-0.2, 1.2, (rng.integers(3, 6), 2)) * size
+        cv2.fillPoly(image, [corners.astype(np.int32)], colour, cv2.LINE_AA)
+    return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 6)) if rng.random() < 0.6 else image
+
+
+def photometric(rng: Rng, image: np.ndarray) -> np.ndarray:
+    """Float colour changes, then what optics, sensor and codec add. [S, S, 3] uint8 in and out."""
+    x = image.astype(np.float32) / 255
+    x = x ** np.exp(rng.normal(0, 0.25))
+    x = (x - 0.5) * np.exp(rng.normal(0, 0.25)) + 0.5 + rng.normal(0, 0.08)
+    x *= np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)  # white balance
+    grey = x @ np.float32([0.299, 0.587, 0.114])
+    x = grey[..., None] + (x - grey[..., None]) * rng.uniform(0.4, 1.5)
+    if rng.random() < 0.15:
+        x = np.repeat(grey[..., None], 3, -1)
+    if rng.random() < 0.3:  # uneven light
+        ramp = np.linspace(-1, 1, x.shape[0], dtype=np.float32)
+        x *= 1 + (rng.normal(0, 0.25) * ramp[:, None] + rng.normal(0, 0.25) * ramp[None]).astype(np.float32)[..., None]
+    x = np.clip(x, 0, 1)
+    size = x.shape[0]
+    if rng.random() < 0.4:
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.6))
+    if rng.random() < 0.15:
+        length = int(rng.integers(3, 8))
+        kernel = np.zeros((length, length), np.float32)
+        cv2.line(kernel, tuple(rng.integers(0, length, 2).tolist()), (length // 2, length // 2), 1)
+        x = cv2.filter2D(x, -1, kernel / kernel.sum())
+    if rng.random() < 0.3:
+        small = max(int(size * rng.uniform(0.15, 0.8)), 20)
+        x = cv2.resize(
+            cv2.resize(x, (small, small), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_CUBIC
+        )
+    if rng.random() < 0.5:
+        x = x + rng.normal(0, rng.uniform(0.004, 0.06), x.shape if rng.random() < 0.5 else (*x.shape[:2], 1))
+    out = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if rng.random() < 0.5:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(20, 95))]
+        out = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR)
+    return out
+
+
+def erase(rng: Rng, image: np.ndarray) -> None:
+    """A rectangle of one colour or of noise; the labels under it stay."""
+    size = image.shape[0]
+    h, w = (rng.uniform(0.05, 0.25, 2) * size).astype(int) + 1
+    y, x = (int(v) for v in rng.uniform(-0.1, 0.95, 2) * size)
+    patch = image[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)]
+    patch[:] = rng.integers(0, 256, 3) if rng.random() < 0.7 else rng.integers(0, 256, patch.shape)
+
+
+def augment(
+    rng: Rng, rgb: np.ndarray, mask: np.ndarray, mirror: Sequence[int], size: int, clutter: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """[H, W, 3] uint8 and its [H, W] classes → [size, size, 3] and [size, size]."""
+    matrix = homography(rng, mask, size)
+    rgb, mask = np.ascontiguousarray(rgb), np.ascontiguousarray(mask)
+    border = tuple(map(int, rng.integers(0, 256, 3)))
+    image = cv2.warpPerspective(rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderValue=border)
+    label = cv2.warpPerspective(mask, matrix, (size, size), flags=cv2.INTER_NEAREST, borderValue=0)
+    if rng.random() < 0.5:
+        image, label = image[:, ::-1], np.asarray(mirror, np.uint8)[label[:, ::-1]]
+    if rng.random() < clutter:
+        inside = cv2.GaussianBlur((label > 0).astype(np.float32), (0, 0), 0.7)[..., None]
+        image = (image * inside + backdrop(rng, size) * (1 - inside)).astype(np.uint8)
+    image = photometric(rng, image)
+    if rng.random() < 0.3:
+        erase(rng, image)
+    return image, label
