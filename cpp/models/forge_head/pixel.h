@@ -164,8 +164,11 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
     f.shadow = key.share;
     f.thickness_m = key.thickness_m;
   }
-  const Openness sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
-  f.sky = 1.f - 0.8f * (1.f - sky.share) * saturate(0.4f + 0.6f * dot(f.normal, s.sky_map.towards));
+  f.sky = 1.f;  // strands carry their own occlusion
+  if (part.strand == 0) {
+    const Openness sky = open_share(s.sky_map, f.position, f.normal, 0.006f);
+    f.sky = 1.f - 0.8f * (1.f - sky.share) * saturate(0.4f + 0.6f * dot(f.normal, s.sky_map.towards));
+  }
   if (part.material == static_cast<std::uint8_t>(Material::skin) && f.rest.z > 0.f) {
     const float y = 10.f * f.rest.y - s.look.height[3];
     if (fabsf(y) < 0.16f && fabsf(f.rest.x) < 0.034f) f.lip = lip_share(s, f.aux[0], f.aux[1]);

@@ -174,6 +174,8 @@ void draw_options(const Person& person, FaceParameters& face) {
              is("hair", {"bun", "ponytail", "afro", "quiff", "curly", "locs", "curly_long"})) {
     put("hair", person.masculine > 0.5 ? "crop" : "long");
   }
+  // A beard without roots shows skin between its hairs.
+  if (!is("beard", {"none"})) face.appearance.stubble = 0.6f;
   if (is("clothes", {"scarf", "turtleneck", "hoodie", "coat"})) put("necklace", "none");
   if (is("occluder", {"mask", "mask_white", "mask_black"}) && !is("beard", {"none", "short"})) put("beard", "short");
 }

@@ -61,7 +61,7 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     look.pores = static_cast<float>(grown * random.uniform(0.2, 0.8));
     look.dark_circles = static_cast<float>(clamp(0.22 + 0.18 * random.normal() + 0.2 * person.age, 0.0, 1.0));
     look.gloss = static_cast<float>(random.uniform(0.18, 0.55));
-    look.stubble = static_cast<float>(grown * clamp((person.masculine - 0.55) * 2.2, 0.0, 1.0)) * chance(random, 0.75, 0.1, 1.0);
+    look.stubble = std::max(look.stubble, static_cast<float>(grown * clamp((person.masculine - 0.55) * 2.2, 0.0, 1.0)) * chance(random, 0.75, 0.1, 1.0));
     look.texture_seed = random.next_u32();
   }
   {
@@ -99,7 +99,7 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     for (int c = 0; c < 3; ++c) look.hair_tip_color[c] = mix(hair[c], std::min(hair[c] * 2.6f + 0.03f, 0.6f), tips);
     look.grey_hair = static_cast<float>(clamp((person.age - 0.5) * 2.4 * random.uniform(), 0.0, 0.95));
     look.hair_gloss = static_cast<float>(random.uniform(0.25, 0.8));
-    look.brow_darkness = static_cast<float>(random.uniform(0.15, 0.8));
+    look.brow_darkness = static_cast<float>(random.uniform(0.0, 0.65));
     face.hair.length = static_cast<float>(random.uniform(0.75, 1.15));
     face.hair.volume = static_cast<float>(clamp(1.0 + 0.2 * random.normal(), 0.6, 1.5));
     face.hair.curl = static_cast<float>(clamp(k.curl * random.uniform(0.3, 1.2) + 0.12 * random.normal(), 0.0, 1.0));
