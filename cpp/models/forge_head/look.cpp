@@ -7,7 +7,6 @@ namespace {
 
 Vec3 color_of(const Color& c) { return {c[0], c[1], c[2]}; }
 
-
 // Point `i` of the 68 landmarks on the template, metres.
 Vec3 rest_landmark(const ForgeHead::Impl& model, int i) {
   const LandmarkArrays& marks = model.head->landmarks();
@@ -51,7 +50,7 @@ shade::Eye eye_of(const FaceParameters& face, const float* landmarks, bool left)
 
 Vec3 skin_tone(float melanin, float undertone) {
   constexpr int kSteps = 7;
-  const Vec3 steps[kSteps] = {{0.605f, 0.405f, 0.325f}, {0.53f, 0.335f, 0.250f},  {0.445f, 0.265f, 0.183f},   {0.345f, 0.195f, 0.127f},
+  const Vec3 steps[kSteps] = {{0.605f, 0.405f, 0.325f}, {0.53f, 0.335f, 0.250f},  {0.445f, 0.265f, 0.183f}, {0.345f, 0.195f, 0.127f},
                               {0.240f, 0.128f, 0.080f}, {0.133f, 0.071f, 0.046f}, {0.062f, 0.036f, 0.0265f}};
   const float t = saturate(melanin) * (kSteps - 1);
   const int i = std::min(static_cast<int>(t), kSteps - 2);

@@ -141,7 +141,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
       const float dots = see > 0.f ? 2.6f * larger(spots(g * 78.f, 0.95f, 0.17f, 0.30f, look.seed + 9u),
                                                    spots(g * 97.f + grey(0.5f), 0.95f, 0.17f, 0.30f, look.seed + 18u))
                                    : 1.f;
-      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.45f * see) * (0.85f + 0.8f * middle)));
+      albedo = albedo * mix(grey(1.f), hair, saturate(0.85f * beard * mix(1.f, dots, 0.45f * see) * (0.92f + 0.4f * middle)));
     }
   }
 
@@ -174,7 +174,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
   // Creases too fine for the occlusion of the mesh.
   const float crease = 0.24f * hill(square((side - 0.135f) / 0.07f) + square((c.y - 0.285f) / 0.11f)) +
                        0.34f * hill(square((side - 0.152f) / 0.032f) + square((c.y + 0.10f) / 0.065f)) +
-                       0.24f * hill(square(c.x / 0.17f) + square((c.y + 0.505f) / 0.042f)) +
+                       0.24f * (1.f - f.lip) * hill(square(c.x / 0.17f) + square((c.y + 0.515f) / 0.042f)) +
                        0.22f * hill(square((side - 0.31f) / 0.18f) + square((c.y - 0.385f) / 0.032f));
   s.occlusion = larger(f.aux[2] * (0.55f + 0.45f * f.aux[2]) * (1.f - crease * front), 0.10f);
   s.gloss = (0.40f + 0.7f * look.gloss) * (0.75f + 0.35f * oily) * (1.f + 0.4f * fine + 0.2f * middle);
@@ -205,7 +205,7 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
     natural = mix(natural, Vec3{0.30f, 0.125f, 0.115f}, 0.42f * smoothstep(0.35f, 0.9f, dark) * (1.f - upper));  // rosy inside of dark lips
     natural = natural * mix(1.f, 0.84f, upper);
     Vec3 colour = mix(natural, look.lip_tint * (0.55f + 0.75f * look.tone.x), look.lip_tint_strength);
-    const float contact = hill(square((c.y + 0.380f) / 0.030f));
+    const float contact = hill(square((c.y + 0.380f) / 0.022f));
     colour = colour * ((0.97f + 0.20f * line * visible(0.03f) + 0.10f * middle) * (1.f - 0.50f * contact)) *
              Vec3{1.f, 1.f - 0.2f * contact, 1.f - 0.2f * contact};
     albedo = mix(albedo, colour, lip);
@@ -231,8 +231,11 @@ FORGE_HD Skin skin_surface(const Look& look, const Fragment& f) {
       albedo = mix(albedo, grey(0.012f), saturate(1.25f * ink) * saturate(1.4f * look.eyeliner));
     }
     if (f.label == kLeftEye || f.label == kRightEye) {
-      albedo = mix(look.tone, Vec3{0.60f, 0.33f, 0.30f}, 0.55f) *
-               mix(Vec3{0.88f, 0.68f, 0.66f}, Vec3{1.f, 0.82f, 0.80f}, smoothstep(0.80f, 0.90f, at.s)) * (1.f - 0.45f * up);
+      // Between the lids it continues the white of the eye, at the inner corner it is the caruncle.
+      const Vec3 edge = mix(look.tone, Vec3{0.60f, 0.36f, 0.33f}, 0.5f) * Vec3{0.90f, 0.74f, 0.72f};
+      const Vec3 white = mix(Vec3{0.40f, 0.345f, 0.325f}, Vec3{0.50f, 0.27f, 0.25f}, smoothstep(0.82f, 0.94f, at.s));
+      const float between = smoothstep(0.0002f, 0.0011f, smaller(-at.gap_up, at.gap_low)) * smoothstep(0.02f, 0.08f, at.s);
+      albedo = mix(edge, white, between) * (1.f - 0.45f * up);
       albedo = mix(albedo, grey(0.02f), saturate(1.2f * look.eyeliner) * 0.5f);
       out.film = 1.6f;
       out.film_sharpness = 90.f;
