@@ -103,6 +103,7 @@ void assemble(const ForgeHead::Impl& model, const FaceParameters& face, const fl
   meshes([](const MeshPart& m) { return m.material == Material::lens && !m.free; });
   out.unobstructed = out.count();
   meshes([](const MeshPart& m) { return m.free; });
+  check(out.parts.size() <= 64, ErrorCode::unsupported, "one head wears ", out.parts.size(), " parts, at most 64 can be drawn");
 }
 
 }  // namespace forge_rt

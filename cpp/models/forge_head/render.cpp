@@ -57,7 +57,8 @@ Tensor triangles_of(const Assembly& a, std::int64_t count, Device device, Stream
   return device.is_cpu() ? host : host.to(device, stream);
 }
 
-DepthMap depth_map(const Assembly& a, std::int64_t triangles, Vec3 towards, int size, Device device, Stream stream, Tensor& keep) {
+// All that casts a shadow: lenses let light through.
+DepthMap depth_map(const Assembly& a, Vec3 towards, int size, Device device, Stream stream, Tensor& keep) {
   DepthMap map{};
   map.size = size;
   map.centre = kShadowCentre;
@@ -76,7 +77,13 @@ DepthMap depth_map(const Assembly& a, std::int64_t triangles, Vec3 towards, int 
     out[4 * v + 3] = 1.f;
   }
   RasterMesh mesh;
-  mesh.triangles = triangles_of(a, triangles, device, stream);
+  mesh.triangles = triangles_of(a, a.count(), device, stream);
+  if (a.unobstructed > a.opaque) {
+    std::uint64_t casts = 0;
+    for (std::size_t p = 0; p < a.parts.size(); ++p) casts |= std::uint64_t{a.parts[p].alpha >= 1.f} << p;
+    mesh.face_part = Tensor::borrow(const_cast<std::uint8_t*>(a.part.data()), {a.count()}, DType::u8, {}, nullptr, true).to(device, stream);
+    mesh.visible_parts = Tensor::from(std::vector<std::uint64_t>{casts}, {1}).to(device, stream);
+  }
   RasterizeOptions options;
   options.size = {size, size};
   options.cull = Cull::none;
@@ -202,8 +209,8 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     set_labels(face.habit, scene);
     Tensor key_depth, sky_depth;
     const int shadow_size = shadow_map_size(face.light.key_softness);
-    scene.key_map = depth_map(a, a.opaque, scene.light.key, shadow_size, device, stream, key_depth);
-    scene.sky_map = depth_map(a, a.opaque, normalized(kSky), kSkySize, device, stream, sky_depth);
+    scene.key_map = depth_map(a, scene.light.key, shadow_size, device, stream, key_depth);
+    scene.sky_map = depth_map(a, normalized(kSky), kSkySize, device, stream, sky_depth);
     scene.key_slack = 0.001f + 1.2f * kShadowRadius / static_cast<float>(shadow_size);
 
     RasterizeOptions coverage;
