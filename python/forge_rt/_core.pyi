@@ -8,7 +8,7 @@ import numpy
 import numpy.typing
 import typing
 import typing_extensions
-__all__: list[str] = ['Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelInfo', 'NotFoundError', 'OutOfMemoryError', 'Random', 'RasterOutput', 'SliderInfo', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'contour_rows', 'cuda_status', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'vertex_normals']
+__all__: list[str] = ['Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'SliderInfo', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'contour_rows', 'cuda_status', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'vertex_normals']
 class ForgeError(Exception):
     code: typing.ClassVar[str]
 class CancelledError(ForgeError, RuntimeError):
@@ -351,13 +351,58 @@ class FaceAppearance:
     """
     How one head looks; colours are linear RGB reflectances in 0..1.
     """
+    __hash__: typing.ClassVar[None] = None
+    def __eq__(self, arg0: FaceAppearance) -> bool:
+        ...
+    @typing.overload
     def __init__(self) -> None:
+        ...
+    @typing.overload
+    def __init__(self, other: FaceAppearance) -> None:
+        """
+        A copy.
+        """
+    @property
+    def background(self) -> int:
+        ...
+    @background.setter
+    def background(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def background_blur(self) -> float:
+        ...
+    @background_blur.setter
+    def background_blur(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def background_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
         ...
     @background_color.setter
     def background_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def background_color_2(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @background_color_2.setter
+    def background_color_2(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def blemishes(self) -> float:
+        ...
+    @blemishes.setter
+    def blemishes(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def bloodshot(self) -> float:
+        ...
+    @bloodshot.setter
+    def bloodshot(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def blush(self) -> float:
+        ...
+    @blush.setter
+    def blush(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def brow_darkness(self) -> float:
@@ -372,10 +417,52 @@ class FaceAppearance:
     def cloth_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
         ...
     @property
+    def cloth_color_2(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @cloth_color_2.setter
+    def cloth_color_2(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def cloth_pattern(self) -> int:
+        ...
+    @cloth_pattern.setter
+    def cloth_pattern(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def dark_circles(self) -> float:
+        ...
+    @dark_circles.setter
+    def dark_circles(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def eyeliner(self) -> float:
+        ...
+    @eyeliner.setter
+    def eyeliner(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def eyeshadow(self) -> float:
+        ...
+    @eyeshadow.setter
+    def eyeshadow(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def eyeshadow_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @eyeshadow_color.setter
+    def eyeshadow_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
     def freckles(self) -> float:
         ...
     @freckles.setter
     def freckles(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def glasses_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @glasses_color.setter
+    def glasses_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
         ...
     @property
     def gloss(self) -> float:
@@ -384,16 +471,52 @@ class FaceAppearance:
     def gloss(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
+    def grey_hair(self) -> float:
+        ...
+    @grey_hair.setter
+    def grey_hair(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
     def hair_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
         ...
     @hair_color.setter
     def hair_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
         ...
     @property
+    def hair_gloss(self) -> float:
+        ...
+    @hair_gloss.setter
+    def hair_gloss(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def hair_tip_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @hair_tip_color.setter
+    def hair_tip_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def hat_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @hat_color.setter
+    def hat_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
     def iris_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
         ...
     @iris_color.setter
     def iris_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def lens_tint(self) -> float:
+        ...
+    @lens_tint.setter
+    def lens_tint(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def lip_gloss(self) -> float:
+        ...
+    @lip_gloss.setter
+    def lip_gloss(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def lip_tint(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
@@ -409,11 +532,33 @@ class FaceAppearance:
         ...
     @property
     def melanin(self) -> float:
-        """
-        0 fair .. 1 dark skin
-        """
+        ...
     @melanin.setter
     def melanin(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def moles(self) -> float:
+        ...
+    @moles.setter
+    def moles(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def occluder_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @occluder_color.setter
+    def occluder_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def pores(self) -> float:
+        ...
+    @pores.setter
+    def pores(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def pupil(self) -> float:
+        ...
+    @pupil.setter
+    def pupil(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def redness(self) -> float:
@@ -422,17 +567,101 @@ class FaceAppearance:
     def redness(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
+    def stubble(self) -> float:
+        ...
+    @stubble.setter
+    def stubble(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def teeth_shade(self) -> float:
+        ...
+    @teeth_shade.setter
+    def teeth_shade(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
     def texture_seed(self) -> int:
         ...
     @texture_seed.setter
     def texture_seed(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
-class FaceLight:
+    @property
+    def undertone(self) -> float:
+        ...
+    @undertone.setter
+    def undertone(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def wrinkles(self) -> float:
+        ...
+    @wrinkles.setter
+    def wrinkles(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+class HairShape:
     """
-    Key light and ambient; directions in the head frame, towards the light.
+    How the chosen hair style is grown.
     """
+    __hash__: typing.ClassVar[None] = None
+    def __eq__(self, arg0: HairShape) -> bool:
+        ...
+    @typing.overload
     def __init__(self) -> None:
         ...
+    @typing.overload
+    def __init__(self, other: HairShape) -> None:
+        """
+        A copy.
+        """
+    @property
+    def clump(self) -> float:
+        ...
+    @clump.setter
+    def clump(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def curl(self) -> float:
+        ...
+    @curl.setter
+    def curl(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def frizz(self) -> float:
+        ...
+    @frizz.setter
+    def frizz(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def length(self) -> float:
+        ...
+    @length.setter
+    def length(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def seed(self) -> int:
+        ...
+    @seed.setter
+    def seed(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def volume(self) -> float:
+        ...
+    @volume.setter
+    def volume(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+class FaceLight:
+    """
+    Key, rim and environment light; directions in the head frame, towards the light.
+    """
+    __hash__: typing.ClassVar[None] = None
+    def __eq__(self, arg0: FaceLight) -> bool:
+        ...
+    @typing.overload
+    def __init__(self) -> None:
+        ...
+    @typing.overload
+    def __init__(self, other: FaceLight) -> None:
+        """
+        A copy.
+        """
     @property
     def ambient_strength(self) -> float:
         ...
@@ -440,10 +669,10 @@ class FaceLight:
     def ambient_strength(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
-    def ground_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+    def environment(self) -> typing.Annotated[list[float], "FixedSize(27)"]:
         ...
-    @ground_color.setter
-    def ground_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+    @environment.setter
+    def environment(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(27)"]) -> None:
         ...
     @property
     def key_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
@@ -458,6 +687,12 @@ class FaceLight:
     def key_pitch_deg(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
+    def key_softness(self) -> float:
+        ...
+    @key_softness.setter
+    def key_softness(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
     def key_strength(self) -> float:
         ...
     @key_strength.setter
@@ -470,10 +705,199 @@ class FaceLight:
     def key_yaw_deg(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
-    def sky_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+    def rim_color(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
         ...
-    @sky_color.setter
-    def sky_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+    @rim_color.setter
+    def rim_color(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def rim_pitch_deg(self) -> float:
+        ...
+    @rim_pitch_deg.setter
+    def rim_pitch_deg(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def rim_strength(self) -> float:
+        ...
+    @rim_strength.setter
+    def rim_strength(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def rim_yaw_deg(self) -> float:
+        ...
+    @rim_yaw_deg.setter
+    def rim_yaw_deg(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+class FaceCapture:
+    """
+    What camera and file format do to the picture.
+    """
+    __hash__: typing.ClassVar[None] = None
+    def __eq__(self, arg0: FaceCapture) -> bool:
+        ...
+    @typing.overload
+    def __init__(self) -> None:
+        ...
+    @typing.overload
+    def __init__(self, other: FaceCapture) -> None:
+        """
+        A copy.
+        """
+    @property
+    def blur_px(self) -> float:
+        ...
+    @blur_px.setter
+    def blur_px(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def contrast(self) -> float:
+        ...
+    @contrast.setter
+    def contrast(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def downscale(self) -> float:
+        ...
+    @downscale.setter
+    def downscale(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def exposure(self) -> float:
+        ...
+    @exposure.setter
+    def exposure(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def greyscale(self) -> int:
+        ...
+    @greyscale.setter
+    def greyscale(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def jpeg_quality(self) -> int:
+        ...
+    @jpeg_quality.setter
+    def jpeg_quality(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def motion_deg(self) -> float:
+        ...
+    @motion_deg.setter
+    def motion_deg(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def motion_px(self) -> float:
+        ...
+    @motion_px.setter
+    def motion_px(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def noise_read(self) -> float:
+        ...
+    @noise_read.setter
+    def noise_read(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def noise_shot(self) -> float:
+        ...
+    @noise_shot.setter
+    def noise_shot(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def saturation(self) -> float:
+        ...
+    @saturation.setter
+    def saturation(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def sharpen(self) -> float:
+        ...
+    @sharpen.setter
+    def sharpen(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def vignette(self) -> float:
+        ...
+    @vignette.setter
+    def vignette(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def white_balance(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @white_balance.setter
+    def white_balance(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+class LabelHabit:
+    """
+    How the annotator draws class borders.
+    """
+    __hash__: typing.ClassVar[None] = None
+    def __eq__(self, arg0: LabelHabit) -> bool:
+        ...
+    @typing.overload
+    def __init__(self) -> None:
+        ...
+    @typing.overload
+    def __init__(self, other: LabelHabit) -> None:
+        """
+        A copy.
+        """
+    @property
+    def beard_as_hair(self) -> float:
+        ...
+    @beard_as_hair.setter
+    def beard_as_hair(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def brow_margin_m(self) -> float:
+        ...
+    @brow_margin_m.setter
+    def brow_margin_m(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def lens_as_glasses(self) -> float:
+        ...
+    @lens_as_glasses.setter
+    def lens_as_glasses(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def wisps(self) -> float:
+        ...
+    @wisps.setter
+    def wisps(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+class OccluderPose:
+    """
+    Where a free object stands.
+    """
+    __hash__: typing.ClassVar[None] = None
+    def __eq__(self, arg0: OccluderPose) -> bool:
+        ...
+    @typing.overload
+    def __init__(self) -> None:
+        ...
+    @typing.overload
+    def __init__(self, other: OccluderPose) -> None:
+        """
+        A copy.
+        """
+    @property
+    def position_m(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @position_m.setter
+    def position_m(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def rotation(self) -> typing.Annotated[list[float], "FixedSize(3)"]:
+        ...
+    @rotation.setter
+    def rotation(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]) -> None:
+        ...
+    @property
+    def scale(self) -> float:
+        ...
+    @scale.setter
+    def scale(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
 class FaceParameters:
     """
@@ -481,7 +905,12 @@ class FaceParameters:
     """
     __hash__: typing.ClassVar[None] = None
     appearance: FaceAppearance
+    capture: FaceCapture
+    habit: LabelHabit
+    hair: HairShape
     light: FaceLight
+    occluder: OccluderPose
+    style: str
     def __eq__(self, arg0: FaceParameters) -> bool:
         ...
     @typing.overload
@@ -563,6 +992,11 @@ class FaceImages:
         [B, 68, 2] float32; centre of the top-left pixel is (0.5, 0.5)
         """
     @property
+    def layers(self) -> typing.Any:
+        """
+        [B, 2, H, W] uint8 without free objects; the bare head; or None
+        """
+    @property
     def normals(self) -> typing.Any:
         """
         [B, H, W, 3] float32 camera frame, or None
@@ -581,6 +1015,11 @@ class FaceImages:
     def soft_labels(self) -> typing.Any:
         """
         [B, classes, H, W] float32, or None
+        """
+    @property
+    def uv(self) -> typing.Any:
+        """
+        [B, H, W, 2] float32, -1 off the head, or None
         """
     @property
     def visibility(self) -> Tensor:
@@ -634,13 +1073,21 @@ class ForgeHead:
     @staticmethod
     def load(folder: str) -> ForgeHead:
         ...
+    def blink_weight(self, face: FaceParameters) -> float:
+        ...
     def mesh(self, faces: collections.abc.Sequence[FaceParameters]) -> HeadMesh:
         ...
     def neutral(self) -> FaceParameters:
         ...
-    def render(self, faces: collections.abc.Sequence[FaceParameters], cameras: collections.abc.Sequence[Camera], *, size: typing.Any, supersample: typing.SupportsInt | typing.SupportsIndex = 2, normals: bool = False, soft_labels: bool = False) -> FaceImages:
+    def render(self, faces: collections.abc.Sequence[FaceParameters], cameras: collections.abc.Sequence[Camera], *, size: typing.Any, supersample: typing.SupportsInt | typing.SupportsIndex = 2, normals: bool = False, soft_labels: bool = False, layers: bool = False, uv: bool = False, device: str = 'cpu') -> FaceImages:
         ...
-    def sample(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex) -> FaceParameters:
+    def sample(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, wild: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> FaceParameters:
+        ...
+    def set_expression(self, face: FaceParameters, name: str, weight: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    def set_option(self, face: FaceParameters, set: str, choice: str) -> None:
+        ...
+    def set_slider(self, face: FaceParameters, name: str, value: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def expressions(self) -> list[str]:
