@@ -31,6 +31,16 @@ def wild_share(style: str | float) -> float:
     return float(style)
 
 
+def cameras_by_style(camera: Any) -> dict[str, CameraSampler]:
+    """Samplers of "studio" and "wild" images: both of `camera`, or its own two, or (None) the presets portrait and wild."""
+    if camera is None:
+        return {"studio": CameraSampler("portrait"), "wild": CameraSampler("wild")}
+    if isinstance(camera, Mapping) and set(camera) == {"studio", "wild"}:
+        return {style: cameras_by_style(camera[style])[style] for style in ("studio", "wild")}
+    sampler = camera if isinstance(camera, CameraSampler) else CameraSampler(camera)
+    return {"studio": sampler, "wild": sampler}
+
+
 @dataclass(frozen=True)
 class FaceBatch:
     """B images and everything known about them. Arrays are `forge_rt.Tensor`: DLPack, `np.asarray`, no copy."""
@@ -173,7 +183,7 @@ class ForgeHead:
         seed: int,
         index: int | Iterable[int] = 0,
         style: str | float = "studio",
-        camera: str | os.PathLike[str] | Mapping[str, Any] | CameraSampler | Camera = "portrait",
+        camera: str | os.PathLike[str] | Mapping[str, Any] | CameraSampler | Camera | None = None,
         size: int | tuple[int, int] = 512,
         supersample: int = 2,
         normals: bool = False,
@@ -184,15 +194,16 @@ class ForgeHead:
     ) -> FaceBatch:
         """Samples and renders faces; image i is a pure function of (seed, i).
 
-        `camera` is a preset name, a camera file, a configuration, a CameraSampler, or one fixed Camera.
+        `camera` is a preset name, a camera file, a configuration, a CameraSampler, one fixed Camera, or {"studio": …, "wild": …}
+        of these; None is the preset portrait for studio images and wild for wild ones.
         """
         indices = (index,) if isinstance(index, int) else tuple(index)
         faces = [self.sample(seed, i, style) for i in indices]
         if isinstance(camera, Camera):
             cameras = [camera] * len(indices)
         else:
-            sampler = camera if isinstance(camera, CameraSampler) else CameraSampler(camera)  # type: ignore[arg-type]
-            cameras = [sampler.sample(seed, i, size) for i in indices]
+            samplers = cameras_by_style(camera)
+            cameras = [samplers[face.style].sample(seed, i, size) for face, i in zip(faces, indices, strict=True)]
         batch = self.render(
             faces, cameras, supersample=supersample, normals=normals, soft_labels=soft_labels, layers=layers, uv=uv,
             device=device,

@@ -11,6 +11,7 @@ import cv2
 import forge_rt as fr
 import numpy as np
 import pytest
+from forge_rt import face_json
 
 PLAN = fr.Plan(count=5, seed=9, size=64, camera="portrait")
 
@@ -148,3 +149,24 @@ def test_command_line(tmp_path: Path) -> None:
         and "is not empty" in again.stderr
         and "Traceback" not in again.stderr
     )
+
+
+def test_styles_and_every_parameter_are_recorded(tmp_path: Path) -> None:
+    plan = fr.Plan(count=6, seed=4, size=48, style="mixed")
+    fr.generate(plan, tmp_path / "mixed")
+    records = [json.loads(p.read_text()) for p in sorted((tmp_path / "mixed" / "annotations").glob("*.json"))]
+    assert {r["attributes"]["style"] for r in records} == {"studio", "wild"}
+    head = fr.ForgeHead()
+    for record in records:
+        face = face_json.face_from_dict(head, record["head"])
+        assert face == head.sample(4, record["index"], "mixed")
+    manifest = json.loads((tmp_path / "mixed" / "manifest.json").read_text())
+    assert fr.Plan.from_json(manifest["plan"]).cameras()["wild"].config == plan.cameras()["wild"].config
+    assert "--style mixed" in manifest["replay"]
+
+
+def test_unknown_styles_are_refused() -> None:
+    with pytest.raises(fr.InvalidArgumentError, match="studio, mixed, wild"):
+        fr.Plan(count=1, style="noir").validate()
+    with pytest.raises(fr.InvalidArgumentError, match=r"0\.\.1"):
+        fr.Plan(count=1, style=1.5).validate()

@@ -16,12 +16,15 @@ def generate(
     count: Annotated[int, typer.Option("--count", help="Number of images.")],
     seed: Annotated[int, typer.Option("--seed", help="Run seed; image i is a pure function of (seed, i).")] = 0,
     size: Annotated[int, typer.Option("--size", help="Pixels per side.")] = 512,
+    style: Annotated[
+        str, typer.Option("--style", help="studio, wild, mixed, or the share of wild images, e.g. 0.3.")
+    ] = "studio",
     camera: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--camera", help="Preset (portrait, frontal, paper, synthforge-code, wild) or a .yaml/.json file."
+            "--camera", help="Preset (portrait, frontal, paper, synthforge-code, wild) or a .yaml/.json file. Default: portrait, for wild images the wild preset.",
         ),
-    ] = "portrait",
+    ] = None,
     layout: Annotated[str, typer.Option("--layout", help="folders: images/ seg/ depth/ annotations/")] = "folders",
     rgb: Annotated[str, typer.Option("--rgb", help="jpeg (quality 95, 4:4:4) or png")] = "jpeg",
     threads: Annotated[
@@ -46,7 +49,14 @@ def generate(
     import forge_rt as fr
 
     console = Console(stderr=True)
-    plan = fr.Plan(count=count, seed=seed, size=size, camera=camera, layout=layout, rgb=rgb).validate()
+    share: str | float = style
+    try:
+        share = float(style)
+    except ValueError:
+        pass  # a name; the plan checks it
+    plan = fr.Plan(
+        count=count, seed=seed, size=size, style=share, camera=camera, layout=layout, rgb=rgb
+    ).validate()
     if threads is not None and not 1 <= threads <= 256:
         raise fr.InvalidArgumentError(f"--threads must be 1..256, got {threads}")
     console.print(

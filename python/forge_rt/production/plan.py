@@ -9,6 +9,7 @@ from typing import Any
 
 from forge_rt._core import InvalidArgumentError
 from forge_rt.camera import CameraSampler
+from forge_rt.forge_head import cameras_by_style, wild_share
 
 LAYOUTS = ("folders",)
 RGB_FORMATS = ("jpeg", "png")
@@ -21,7 +22,9 @@ class Plan:
     count: int
     seed: int = 0
     size: int = 512  #: pixels, square
-    camera: str | Mapping[str, Any] = "portrait"  #: preset, file, or configuration (docs/guides/cameras.md)
+    style: str | float = "studio"  #: studio, wild, mixed, or the share of wild images
+    #: preset, file, or configuration (docs/guides/cameras.md); None: portrait for studio images, the wild preset for wild ones
+    camera: str | Mapping[str, Any] | None = None
     layout: str = "folders"
     rgb: str = "jpeg"  #: jpeg: quality 95, 4:4:4
     supersample: int = 2  #: coverage samples per axis
@@ -44,15 +47,19 @@ class Plan:
         need(self.rgb in RGB_FORMATS, "rgb", " or ".join(map(repr, RGB_FORMATS)))
         need(whole(self.supersample) and 1 <= self.supersample <= 4, "supersample", "1, 2, 3 or 4")
         need(self.model == "forgehead", "model", "'forgehead'")
+        wild_share(self.style)
         self.cameras()
         return self
 
-    def cameras(self) -> CameraSampler:
-        return CameraSampler(self.camera)  # type: ignore[arg-type]
+    def cameras(self) -> dict[str, CameraSampler]:
+        """The sampler of each style."""
+        return cameras_by_style(self.camera)
 
     def to_json(self) -> dict[str, Any]:
         """What the manifest records: the camera is written out in full, so that a preset can never change under a data set."""
-        return {**asdict(self), "camera": self.cameras().config}
+        configs = {style: sampler.config for style, sampler in self.cameras().items()}
+        same = configs["studio"] == configs["wild"]
+        return {**asdict(self), "camera": configs["studio"] if same else configs}
 
     @classmethod
     def from_json(cls, text: str | Mapping[str, Any]) -> Plan:

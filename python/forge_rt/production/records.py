@@ -8,6 +8,7 @@ import numpy as np
 
 from forge_rt import __version__
 from forge_rt.camera import labels25
+from forge_rt.face_json import face_to_dict
 from forge_rt.forge_head import FaceBatch, ForgeHead
 
 RECORD_VERSION = 1
@@ -37,8 +38,7 @@ def annotation(head: ForgeHead, batch: FaceBatch, k: int, files: dict[str, str])
     visibility = np.asarray(batch.visibility)[k]
     height, width = camera.size
     assert batch.index is not None
-    sliders = {s.name: v for s, v in zip(head.sliders, _numbers(face.sliders, 7), strict=True)}
-    look, light = face.appearance, face.light
+    parameters = face_to_dict(head, face)
     return {
         "record_version": RECORD_VERSION,
         "index": batch.index[k],
@@ -57,21 +57,12 @@ def annotation(head: ForgeHead, batch: FaceBatch, k: int, files: dict[str, str])
         "landmarks_px": [[*xy, int(v)] for xy, v in zip(_numbers(points, 7), visibility, strict=True)],
         "landmarks_camera_m": _numbers(np.asarray(batch.landmarks_camera_m)[k], 7),
         "landmarks_head_m": _numbers(np.asarray(batch.landmarks_head_m)[k], 7),
-        "head": {
-            "sliders": sliders,
-            "expression": {n: v for n, v in zip(head.expressions, _numbers(face.expression, 7), strict=True) if v},
-            "neck_rad": _numbers(face.neck, 7), "jaw_rad": _numbers(face.jaw, 7),
-            "left_eye_rad": _numbers(face.left_eye, 7), "right_eye_rad": _numbers(face.right_eye, 7),
-            "options": dict(face.options),
-        },
+        "head": parameters,
         "attributes": {
-            "melanin": _numbers(look.melanin, 7), "redness": _numbers(look.redness, 7), "freckles": _numbers(look.freckles, 7),
-            "hair_color_linear": _numbers(look.hair_color, 7), "iris_color_linear": _numbers(look.iris_color, 7),
-            **{name.split("/")[1]: value for name, value in sliders.items() if name.startswith("macro/")},
-        },
-        "light": {
-            "key_yaw_deg": _numbers(light.key_yaw_deg, 7), "key_pitch_deg": _numbers(light.key_pitch_deg, 7),
-            "key_strength": _numbers(light.key_strength, 7), "ambient_strength": _numbers(light.ambient_strength, 7),
+            "style": face.style,
+            "melanin": parameters["appearance"]["melanin"],
+            **{name.split("/")[1]: value for name, value in parameters["sliders"].items() if name.startswith("macro/")},
+            **parameters["options"],
         },
         "accepted": True,
         "model": {"name": "forgehead", "sha256": head.hash},
