@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 HEADER = ROOT / "cpp" / "include" / "forge_rt" / "models" / "forge_head.h"
 ABOUT = {
-    "appearance": "How one head looks. Colours are linear-light RGB.", "hair": "How the chosen hair style is grown.",
+    "appearance": "How one head looks. Strengths are 0..1, colours linear-light RGB.", "hair": "How the chosen hair style is grown.",
     "occluder": "Where a free object stands.", "light": "Directions in the head frame, towards the light.",
     "capture": "What the camera and the file format do. Defaults leave the picture alone.",
     "habit": "How the annotator draws class borders.",

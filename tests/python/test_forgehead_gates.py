@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import cv2
@@ -14,9 +15,7 @@ from forge_rt.bench import forgehead as bench
 MOVED_M, CHANGED_LEVELS, CHANGED_PIXELS = 2e-4, 8, 12
 #: Upper lid landmarks above the lower ones of a closed eye, at most (below zero they overlap), and the eye pixels it may still
 #: show, as a share of those of the open eye: specks at the corners.
-CLOSED_M, EYE_LEFT = 6e-4, 0.02
-#: mm²; and the share of triangles that may face away from where they faced on the neutral head: lid creases, lip corners.
-SMALLEST_MM2, FOLDED = 1e-3, 3e-3
+CLOSED_M, EYE_LEFT = 6e-4, 0.004
 #: Pixels whose class is the same in a mirrored picture of a mirrored head.
 MIRRORED = 0.995
 #: Sliders that push both sides one way: they change sign in a mirror.
@@ -100,14 +99,16 @@ def test_eyes_close(head: fr.ForgeHead) -> None:
     assert left.max() <= EYE_LEFT, f"{pixels[1]} of {pixels[0]} eye pixels"
 
 
-def test_no_triangle_is_degenerate_or_inverted(head: fr.ForgeHead) -> None:
-    faces = [head.neutral(), *(head.sample(9, i) for i in range(15))]
-    corner = np.asarray(head.mesh(faces).vertices).astype(float)[:, head.triangles]
-    normal = np.cross(corner[:, :, 1] - corner[:, :, 0], corner[:, :, 2] - corner[:, :, 0])
-    smallest_mm2 = 0.5e6 * np.linalg.norm(normal, axis=-1).min(1)
-    assert smallest_mm2.min() > SMALLEST_MM2, smallest_mm2
-    inverted = ((normal * normal[0]).sum(-1) < 0).mean(1)
-    assert inverted.max() <= FOLDED, inverted
+def test_no_triangle_is_degenerate_and_hardly_any_inverted() -> None:
+    """The builder's own gate on the shipped head, on fewer random heads than its report uses."""
+    pytest.importorskip("scipy")
+    numpy_io = pytest.importorskip("safetensors.numpy")
+    from forge_rt.export.forgehead import checks
+
+    folder = fr.asset_path("forgehead.forge")
+    arrays, bundle = numpy_io.load_file(folder / "head.safetensors"), json.loads((folder / "bundle.json").read_text())
+    _, passed, measured = checks.random_heads(arrays, bundle, 40)
+    assert passed, measured
 
 
 # ---- left and right ----

@@ -453,6 +453,9 @@ void ForgeHead::set_option(FaceParameters& face, const std::string& set, const s
   face.options[set] = choice;
 }
 
+// At the gain's weight the margins touch in the middle of the lids; the corners need a little more.
+constexpr float kBlinkMargin = 1.09f;
+
 float ForgeHead::blink_weight(const FaceParameters& face) const {
   check_argument(face.sliders.size() == impl_->sliders.size(), "a face has ", face.sliders.size(), " sliders, this head has ",
                  impl_->sliders.size(), "; start from neutral() or sample()");
@@ -460,7 +463,7 @@ float ForgeHead::blink_weight(const FaceParameters& face) const {
   for (std::size_t i = 0; i < face.sliders.size(); ++i) weight += impl_->blink_gain[i] * face.sliders[i];
   for (const Choice* choice : chosen_options(*impl_, face))
     for (const auto& [slider, value] : choice->sliders) weight += impl_->blink_gain[slider] * value;
-  return std::clamp(weight, 0.5f, 1.5f);
+  return std::clamp(kBlinkMargin * weight, 0.5f, 1.5f);
 }
 
 FaceParameters ForgeHead::neutral() const {

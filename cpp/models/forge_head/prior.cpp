@@ -71,7 +71,7 @@ void draw_identity(Person& person, FaceParameters& face) {
   }
 }
 
-void draw_expression(const Person& person, FaceParameters& face) {
+void draw_expression(const Person& person, double blink_weight, FaceParameters& face) {
   Random random = person.stream("expression");
   const auto add = [&](const char* name, double weight) {
     const int i = person.model->expression_index(name);
@@ -119,9 +119,7 @@ void draw_expression(const Person& person, FaceParameters& face) {
 
   // Lids close together; a full blink closes this identity's opening.
   const double lids = random.uniform();
-  double opening = 1.0;
-  for (std::size_t i = 0; i < face.sliders.size(); ++i) opening += person.model->blink_gain[i] * face.sliders[i];
-  const double closed = lids < 0.06 ? clamp(opening, 0.5, 1.5) : lids < 0.22 ? random.uniform(0.15, 0.55) : random.uniform(0.0, 0.1);
+  const double closed = lids < 0.06 ? blink_weight : lids < 0.22 ? random.uniform(0.15, 0.55) : random.uniform(0.0, 0.1);
   for (const char* name : {"blink_left", "blink_right"}) {
     const int i = person.model->expression_index(name);
     const bool wink_open = lids >= 0.055 && lids < 0.06 && std::string_view(name) == "blink_right";
@@ -192,8 +190,8 @@ FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index, double
   person.wild = person.stream("style").uniform() < wild;
   face.style = person.wild ? "wild" : "studio";
   prior::draw_identity(person, face);
-  prior::draw_expression(person, face);
   prior::draw_options(person, face);
+  prior::draw_expression(person, blink_weight(face), face);
   prior::draw_appearance(person, face);
   prior::draw_scene(person, face);
   return face;

@@ -36,8 +36,8 @@ const Kind& kind(int row);
 int kinds();
 
 void draw_identity(Person& person, FaceParameters& face);      // sliders
-void draw_expression(const Person& person, FaceParameters& face);
 void draw_options(const Person& person, FaceParameters& face);
+void draw_expression(const Person& person, double blink_weight, FaceParameters& face);  // blink_weight closes this identity's lids
 void draw_appearance(const Person& person, FaceParameters& face);  // skin, eyes, make-up, hair, things
 void draw_scene(const Person& person, FaceParameters& face);       // light, background, capture, label habit, pose of objects
 
