@@ -70,14 +70,21 @@ def controls(head: fr.ForgeHead) -> str:
     lines += [f"| `{e['name']}` | {e['about']} |" for e in expressions]
     lines += ["", "## Options", ""]
     for one in sets:
-        lines += [f"### {one['name']}", f"{one.get('about', '')}. The first is the neutral one.", "", "| choice | |", "|---|---|"]
+        lines += [
+            f"### {one['name']}",
+            f"{one.get('about', '')}. The first is the neutral one.",
+            "",
+            "| choice | |",
+            "|---|---|",
+        ]
         lines += [f"| `{c['name']}` | {c.get('about', '')} |" for c in one["choices"]]
         lines.append("")
     for group, kind in face_json.GROUPS.items():
         lines += [f"## {group}", ABOUT[group], "", "| field | default | meaning |", "|---|---|---|"]
         struct = getattr(neutral, group)
         lines += [
-            f"| `{name}` | {number(getattr(struct, name))} | {meaning.get(name, '')} |" for name in face_json.members(kind)
+            f"| `{name}` | {number(getattr(struct, name))} | {meaning.get(name, '')} |"
+            for name in face_json.members(kind)
         ]
         lines.append("")
     return "\n".join(lines)

@@ -27,7 +27,9 @@ frt_status frt_forgehead_sample_image(const frt_forgehead* head, uint64_t seed, 
   return guarded([&] {
     check_pointer(head, "head");
     const frt_orbit given = orbit != nullptr ? read_struct(orbit, "orbit", "FRT_ORBIT_INIT") : init_of(orbit);
-    const frt_render_options o = options != nullptr ? read_struct(options, "options", "FRT_RENDER_OPTIONS_INIT", offsetof(frt_render_options, wild)) : init_of(options);
+    const frt_render_options o = options != nullptr
+                                     ? read_struct(options, "options", "FRT_RENDER_OPTIONS_INIT", offsetof(frt_render_options, wild))
+                                     : init_of(options);
     const frt_face_image out = read_struct(image, "image", "FRT_FACE_IMAGE_INIT");
     check_argument(o.height >= 1 && o.height <= 8192 && o.width >= 1 && o.width <= 8192,
                    "options.height and options.width must be 1..8192, got ", o.height, " and ", o.width);

@@ -103,7 +103,9 @@ def build(folder: Path, detail: Detail, seed: int) -> tuple[dict[str, np.ndarray
     }
     blink_gain = lid_opening_gain(arrays, static_face, static_bary)
     described = [{"name": e.name, "about": e.about} for e in expressions]
-    return arrays, write_bundle(folder, arrays, build_meshes(head), build_strands(head), described, provenance, blink_gain)
+    return arrays, write_bundle(
+        folder, arrays, build_meshes(head), build_strands(head), described, provenance, blink_gain
+    )
 
 
 def main() -> None:

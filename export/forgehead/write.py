@@ -36,8 +36,7 @@ def to_head_frame(points: Array) -> Array:
 def describe_parts() -> list[dict[str, Any]]:
     labels = {row["name"]: row["id"] for row in load_table("labels")["labels"]}
     return [
-        {"name": row["name"], "label": labels[row["label"]]}
-        | ({"chart": row["chart"]} if "chart" in row else {})
+        {"name": row["name"], "label": labels[row["label"]]} | ({"chart": row["chart"]} if "chart" in row else {})
         for row in load_table("parts")["parts"]
     ]
 

@@ -53,9 +53,7 @@ def face_from_dict(head: ForgeHead, values: Mapping[str, Any]) -> FaceParameters
     """Inverse of face_to_dict; what is missing stays neutral. Unknown names raise InvalidArgumentError."""
     known = {"style", "sliders", "expression", "options", *GROUPS, *(f"{name}_rad" for name in POSES)}
     _no_others(values, known, "a face")
-    face = head.face(
-        sliders=values.get("sliders"), expression=values.get("expression"), options=values.get("options")
-    )
+    face = head.face(sliders=values.get("sliders"), expression=values.get("expression"), options=values.get("options"))
     face.style = values.get("style", face.style)
     for name in POSES:
         if f"{name}_rad" in values:

@@ -75,8 +75,27 @@ SETS: dict[str, LabelSet] = {
             {
                 **dict(
                     enumerate(
-                        "background skin nose right_eye left_eye right_brow left_brow right_ear left_ear mouth upper_lip lower_lip neck "
-                        "hair beard cloth glasses hat facewear".split()
+                        [
+                            "background",
+                            "skin",
+                            "nose",
+                            "right_eye",
+                            "left_eye",
+                            "right_brow",
+                            "left_brow",
+                            "right_ear",
+                            "left_ear",
+                            "mouth",
+                            "upper_lip",
+                            "lower_lip",
+                            "neck",
+                            "hair",
+                            "beard",
+                            "cloth",
+                            "glasses",
+                            "hat",
+                            "facewear",
+                        ]
                     )
                 ),
                 IGNORE: "ignore",
@@ -95,7 +114,10 @@ _ELEVENS = ("lapa", "helen", "ibugmask")
 # What published conversions do differently (spec of the sources: docs/conventions/labels.md).
 _PUBLISHED = {
     **{
-        ("facesynthetics", target): {"neck": "skin", **dict.fromkeys(("beard", "cloth", "glasses", "hat", "facewear"), "ignore")}
+        ("facesynthetics", target): {
+            "neck": "skin",
+            **dict.fromkeys(("beard", "cloth", "glasses", "hat", "facewear"), "ignore"),
+        }
         for target in _ELEVENS
     },
     **{
@@ -170,7 +192,8 @@ def convert(
     """Class ids of one data set's convention in another's. Any shape, integers in 0..255 → uint8 of the same shape.
 
     `source_side`, `target_side`: "subject" or "viewer" where your copy of a data set differs from the table (publications contradict
-    each other: compare the mean x of the left eye's pixels with a landmark). Classes that the target lacks fall back (ears → skin, neck → background, …; `unmapped` lists them).
+    each other: compare the mean x of the left eye's pixels with a landmark).
+    Classes that the target lacks fall back (ears → skin, neck → background, …; `unmapped` lists them).
     """
     values = np.asarray(mask)
     if values.dtype.kind not in "iub":
@@ -181,5 +204,7 @@ def convert(
     if values.size and mapped.max() == 65535:
         known = _get(source)
         strange = sorted(set(np.unique(values).tolist()) - set(known.classes) - {known.ignore})
-        raise InvalidArgumentError(f"the mask holds ids {strange[:8]} that {source!r} does not have; is it of another set?")
+        raise InvalidArgumentError(
+            f"the mask holds ids {strange[:8]} that {source!r} does not have; is it of another set?"
+        )
     return mapped.astype(np.uint8)

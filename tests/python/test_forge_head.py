@@ -132,7 +132,14 @@ def test_options_show_in_the_labels(head: fr.ForgeHead) -> None:
     camera = fr.camera.orbit(yaw_deg=25, size=192, fov_deg=18)  # both chains and earrings show
     bald = head.render(head.face(options={"hair": "none", "glasses": "none"}), camera)
     assert not np.isin(np.asarray(bald.segmentation), [6, 17]).any()
-    for set_name, label in (("hair", 17), ("glasses", 6), ("hat", 18), ("clothes", 16), ("earrings", 9), ("necklace", 15)):
+    for set_name, label in (
+        ("hair", 17),
+        ("glasses", 6),
+        ("hat", 18),
+        ("clothes", 16),
+        ("earrings", 9),
+        ("necklace", 15),
+    ):
         for choice in head.options[set_name]:
             if choice in ("none", "bare"):  # bare shoulders are neck
                 continue

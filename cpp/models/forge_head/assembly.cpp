@@ -6,6 +6,17 @@
 
 namespace forge_rt {
 
+// What nearly every head stays below: buffers that grow step by step scatter the heap.
+constexpr std::size_t kVertices = 90'000, kTriangles = 90'000;
+
+void Assembly::reserve(std::size_t vertex_count, std::size_t triangle_count) {
+  for (std::vector<float>* values : {&position, &normal, &rest}) values->reserve(3 * vertex_count);
+  aux.reserve(4 * vertex_count);
+  triangles.reserve(3 * triangle_count);
+  part.reserve(triangle_count);
+  label.reserve(triangle_count);
+}
+
 void Assembly::clear() {
   position.clear();
   normal.clear();
@@ -33,6 +44,7 @@ std::vector<const Choice*> chosen_options(const ForgeHead::Impl& model, const Fa
 
 void assemble(const ForgeHead::Impl& model, const FaceParameters& face, const float* vertices, const float* normals, Assembly& out) {
   out.clear();
+  out.reserve(kVertices, kTriangles);
   const std::vector<const Choice*> chosen = chosen_options(model, face);
   const std::int64_t count = model.head->vertices(), faces = model.head->triangles().size(0);
 

@@ -101,8 +101,7 @@ void sample_bilinear(const float* in, int height, int width, float x, float y, f
   const int x0 = static_cast<int>(x), y0 = static_cast<int>(y), x1 = std::min(x0 + 1, width - 1), y1 = std::min(y0 + 1, height - 1);
   const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
   const auto at = [&](int yy, int xx, int c) { return in[3 * (static_cast<std::int64_t>(yy) * width + xx) + c]; };
-  for (int c = 0; c < 3; ++c)
-    out[c] = mix(mix(at(y0, x0, c), at(y0, x1, c), fx), mix(at(y1, x0, c), at(y1, x1, c), fx), fy);
+  for (int c = 0; c < 3; ++c) out[c] = mix(mix(at(y0, x0, c), at(y0, x1, c), fx), mix(at(y1, x0, c), at(y1, x1, c), fx), fy);
 }
 
 void motion_blur(float length_px, float degrees, const Picture& p) {
@@ -155,7 +154,8 @@ void develop(const FaceCapture& how, std::uint32_t seed, const Picture& p) {
 
 // Reduced by averaging, enlarged by interpolation.
 void lose_resolution(float factor, const Picture& p) {
-  const int height = std::max(static_cast<int>(static_cast<float>(p.height) / factor), 1), width = std::max(static_cast<int>(static_cast<float>(p.width) / factor), 1);
+  const int height = std::max(static_cast<int>(static_cast<float>(p.height) / factor), 1),
+            width = std::max(static_cast<int>(static_cast<float>(p.width) / factor), 1);
   std::vector<float>& small = scratch(1, std::int64_t{3} * height * width);
   for (int y = 0; y < height; ++y) {
     const int y0 = y * p.height / height, y1 = std::max((y + 1) * p.height / height, y0 + 1);
@@ -165,7 +165,8 @@ void lose_resolution(float factor, const Picture& p) {
       for (int yy = y0; yy < y1; ++yy)
         for (int xx = x0; xx < x1; ++xx)
           for (int c = 0; c < 3; ++c) sum[c] += p.at(yy, xx)[c];
-      for (int c = 0; c < 3; ++c) small[3 * (static_cast<std::int64_t>(y) * width + x) + c] = sum[c] / static_cast<float>((y1 - y0) * (x1 - x0));
+      for (int c = 0; c < 3; ++c)
+        small[3 * (static_cast<std::int64_t>(y) * width + x) + c] = sum[c] / static_cast<float>((y1 - y0) * (x1 - x0));
     }
   }
   const float sy = static_cast<float>(height) / static_cast<float>(p.height), sx = static_cast<float>(width) / static_cast<float>(p.width);

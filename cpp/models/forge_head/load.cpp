@@ -6,9 +6,9 @@
 #include <filesystem>
 
 #include "core/json.h"
-#include "models/json_fields.h"
-#include "model.h"
 #include "forge_rt/ops/label_projection.h"
+#include "model.h"
+#include "models/json_fields.h"
 
 namespace forge_rt {
 namespace {
@@ -26,10 +26,10 @@ Material material_of_part(const std::string& part) {
 
 Material material_named(const std::string& name, const std::string& where) {
   static const std::map<std::string, Material> names = {
-      {"skin", Material::skin},   {"mouth", Material::mouth},     {"eye", Material::eye},   {"ear", Material::ear},   {"tooth", Material::tooth},
-      {"tongue", Material::tongue}, {"cloth", Material::cloth},   {"glasses", Material::glasses}, {"lens", Material::lens}, {"hat", Material::hat},
-      {"metal", Material::metal}, {"plain", Material::plain},     {"hair", Material::hair}, {"brow", Material::brow}, {"lash", Material::lash},
-      {"beard", Material::beard}};
+      {"skin", Material::skin},   {"mouth", Material::mouth},   {"eye", Material::eye},     {"ear", Material::ear},
+      {"tooth", Material::tooth}, {"tongue", Material::tongue}, {"cloth", Material::cloth}, {"glasses", Material::glasses},
+      {"lens", Material::lens},   {"hat", Material::hat},       {"metal", Material::metal}, {"plain", Material::plain},
+      {"hair", Material::hair},   {"brow", Material::brow},     {"lash", Material::lash},   {"beard", Material::beard}};
   const auto found = names.find(name);
   check(found != names.end(), ErrorCode::corrupt_file, where, ": bundle.json names the unknown material '", name, "'");
   return found->second;
@@ -37,11 +37,12 @@ Material material_named(const std::string& name, const std::string& where) {
 
 shade::Finish finish_named(const std::string& name, const std::string& where) {
   static const std::map<std::string, shade::Finish> names = {
-      {"plain", shade::Finish::plain},   {"skin", shade::Finish::skin},     {"jersey", shade::Finish::jersey}, {"knit", shade::Finish::knit},
-      {"rib", shade::Finish::rib},       {"poplin", shade::Finish::poplin}, {"wool", shade::Finish::wool},     {"silk", shade::Finish::silk},
-      {"fleece", shade::Finish::fleece}, {"felt", shade::Finish::felt},     {"twill", shade::Finish::twill},   {"straw", shade::Finish::straw},
-      {"wound", shade::Finish::wound},   {"gloss", shade::Finish::gloss},   {"metal", shade::Finish::metal},   {"hand", shade::Finish::hand},     {"paper", shade::Finish::paper},
-      {"screen", shade::Finish::screen}};
+      {"plain", shade::Finish::plain}, {"skin", shade::Finish::skin},   {"jersey", shade::Finish::jersey},
+      {"knit", shade::Finish::knit},   {"rib", shade::Finish::rib},     {"poplin", shade::Finish::poplin},
+      {"wool", shade::Finish::wool},   {"silk", shade::Finish::silk},   {"fleece", shade::Finish::fleece},
+      {"felt", shade::Finish::felt},   {"twill", shade::Finish::twill}, {"straw", shade::Finish::straw},
+      {"wound", shade::Finish::wound}, {"gloss", shade::Finish::gloss}, {"metal", shade::Finish::metal},
+      {"hand", shade::Finish::hand},   {"paper", shade::Finish::paper}, {"screen", shade::Finish::screen}};
   const auto found = names.find(name);
   check(found != names.end(), ErrorCode::corrupt_file, where, ": bundle.json names the unknown finish '", name, "'");
   return found->second;
@@ -130,7 +131,8 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
     mesh.label = field<std::uint8_t>(m, "label", folder);
     mesh.material = material_named(field<std::string>(m, "material", folder), folder);
     mesh.free = m.value("free", false);
-    const auto vertex = field<std::array<std::int64_t, 2>>(m, "vertices", folder), triangle = field<std::array<std::int64_t, 2>>(m, "triangles", folder);
+    const auto vertex = field<std::array<std::int64_t, 2>>(m, "vertices", folder),
+               triangle = field<std::array<std::int64_t, 2>>(m, "triangles", folder);
     mesh.vertex = vertex[0];
     mesh.vertices = vertex[1];
     mesh.triangle = triangle[0];
@@ -159,13 +161,13 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
       }
     mesh.pose_low = m.value("pose_low", mesh.pose_low);
     mesh.pose_high = m.value("pose_high", mesh.pose_high);
-    check(mesh.label < kLabelCount && vertex[0] >= 0 && vertex[1] >= 0 && vertex[0] + vertex[1] <= count && triangle[0] >= 0 && triangle[1] >= 0 &&
-              triangle[0] + triangle[1] <= model.mesh_triangles.size(0) &&
+    check(mesh.label < kLabelCount && vertex[0] >= 0 && vertex[1] >= 0 && vertex[0] + vertex[1] <= count && triangle[0] >= 0 &&
+              triangle[1] >= 0 && triangle[0] + triangle[1] <= model.mesh_triangles.size(0) &&
               ((mesh.free && !mesh.worn) || vertex[0] + vertex[1] <= bound),
           ErrorCode::corrupt_file, folder, ": mesh '", mesh.name, "' lies outside its arrays");
     for (std::int64_t i = 3 * triangle[0]; i < 3 * (triangle[0] + triangle[1]); ++i)
-      check(model.mesh_triangles.data<std::int32_t>()[i] >= 0 && model.mesh_triangles.data<std::int32_t>()[i] < vertex[1], ErrorCode::corrupt_file,
-            folder, ": a triangle of mesh '", mesh.name, "' names a vertex outside it");
+      check(model.mesh_triangles.data<std::int32_t>()[i] >= 0 && model.mesh_triangles.data<std::int32_t>()[i] < vertex[1],
+            ErrorCode::corrupt_file, folder, ": a triangle of mesh '", mesh.name, "' names a vertex outside it");
     model.meshes.push_back(mesh);
   }
 }
@@ -290,8 +292,8 @@ void load_sets(const Json& json, std::map<std::string, Tensor>& tensors, const s
         choice.sliders.emplace_back(i, value.get<float>());
       }
       choice.row = c.value("row", -1);
-      check(set.name != "hairline" || (choice.row >= 0 && model.hairline.defined() && choice.row < model.hairline.size(0)), ErrorCode::corrupt_file,
-            folder, ": hair line '", choice.info.name, "' has no row in the table 'hairline'");
+      check(set.name != "hairline" || (choice.row >= 0 && model.hairline.defined() && choice.row < model.hairline.size(0)),
+            ErrorCode::corrupt_file, folder, ": hair line '", choice.info.name, "' has no row in the table 'hairline'");
       if (c.contains("brow")) {
         const auto brow = field<std::array<std::array<float, 5>, 3>>(c, "brow", folder);
         choice.brow = {brow[0], brow[1], brow[2]};
@@ -438,7 +440,8 @@ void ForgeHead::set_slider(FaceParameters& face, const std::string& name, float 
 
 void ForgeHead::set_expression(FaceParameters& face, const std::string& name, float weight) const {
   const int i = impl_->expression_index(name);
-  if (i < 0) throw Error(ErrorCode::invalid_argument, concat("no expression named '", name, "'; ", json_fields::suggest(name, impl_->expressions)));
+  if (i < 0)
+    throw Error(ErrorCode::invalid_argument, concat("no expression named '", name, "'; ", json_fields::suggest(name, impl_->expressions)));
   check_range(name, weight, 0.f, 1.5f);
   face.expression.at(i) = weight;
 }
@@ -447,9 +450,11 @@ void ForgeHead::set_option(FaceParameters& face, const std::string& set, const s
   std::vector<std::string> sets;
   for (const OptionSet& s : impl_->sets) sets.push_back(s.name);
   const OptionSet* found = impl_->set(set);
-  if (found == nullptr) throw Error(ErrorCode::invalid_argument, concat("no set of options named '", set, "'; ", json_fields::suggest(set, sets)));
+  if (found == nullptr)
+    throw Error(ErrorCode::invalid_argument, concat("no set of options named '", set, "'; ", json_fields::suggest(set, sets)));
   if (found->find(choice) < 0)
-    throw Error(ErrorCode::invalid_argument, concat("set '", set, "' has no choice '", choice, "'; ", json_fields::suggest(choice, impl_->options.at(set))));
+    throw Error(ErrorCode::invalid_argument,
+                concat("set '", set, "' has no choice '", choice, "'; ", json_fields::suggest(choice, impl_->options.at(set))));
   face.options[set] = choice;
 }
 

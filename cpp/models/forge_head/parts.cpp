@@ -91,7 +91,8 @@ void append_mesh(const ForgeHead::Impl& model, int index, const FaceParameters& 
     if (mesh.finish == shade::Finish::skin && !standing) {  // continues the neck
       const std::int64_t anchor = bind[4 * v];
       uv = model.uv.data<float>() + 2 * anchor;
-      occlusion = mix(1.f, model.occlusion.data<float>()[anchor], weight[4 * v] + weight[4 * v + 1] + weight[4 * v + 2] + weight[4 * v + 3]);
+      occlusion =
+          mix(1.f, model.occlusion.data<float>()[anchor], weight[4 * v] + weight[4 * v + 1] + weight[4 * v + 2] + weight[4 * v + 3]);
     }
     out.aux.insert(out.aux.end(), {uv[0], uv[1], occlusion, 0.f});
   }

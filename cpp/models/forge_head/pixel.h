@@ -313,7 +313,8 @@ FORGE_HD void render_pixel(const SceneArgs& s, int row, int column) {
       if (label[k] < s.classes) s.out_soft[label[k] * plane + pixel] += 1.f / static_cast<float>(count);
   for (int layer = 0; layer < 2; ++layer)
     if (s.out_layer[layer] != nullptr)
-      s.out_layer[layer][pixel] = s.face_layer[layer] == s.face ? s.out_label[pixel] : layer_class(s, s.face_layer[layer], row, column, layer == 1);
+      s.out_layer[layer][pixel] =
+          s.face_layer[layer] == s.face ? s.out_label[pixel] : layer_class(s, s.face_layer[layer], row, column, layer == 1);
 
   // The surface of the winning class at the pixel centre.
   if (s.out_uv != nullptr) s.out_uv[2 * pixel] = s.out_uv[2 * pixel + 1] = -1.f;
@@ -334,8 +335,7 @@ FORGE_HD void render_pixel(const SceneArgs& s, int row, int column) {
   if (s.out_normal != nullptr) {
     Vec3 n = normalized(blend(s.normal, id, w));
     if (dot(n, s.eye - blend(s.position, id, w)) < 0.f) n = -n;
-    for (int i = 0; i < 3; ++i)
-      s.out_normal[3 * pixel + i] = s.view[3 * i] * n.x + s.view[3 * i + 1] * n.y + s.view[3 * i + 2] * n.z;
+    for (int i = 0; i < 3; ++i) s.out_normal[3 * pixel + i] = s.view[3 * i] * n.x + s.view[3 * i + 1] * n.y + s.view[3 * i + 2] * n.z;
   }
 }
 

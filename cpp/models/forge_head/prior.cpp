@@ -15,23 +15,94 @@ namespace {
 constexpr double kOwnSpread = 0.22, kRegionSpread = 0.085, kBroadSpread = 0.10, kLimit = 0.85;
 
 const std::array<Kind, 8> kKinds = {{
-    {0.06, 0.05, -0.3, 0.45, 1.00, 0.45, 1.00, 0.10, 0.14,
+    {0.06,
+     0.05,
+     -0.3,
+     0.45,
+     1.00,
+     0.45,
+     1.00,
+     0.10,
+     0.14,
      {{{"nose/width", -0.15}, {"mouth/lip_volume", -0.2}, {"nose/bridge_height", 0.15}, {"eyes/depth", 0.1}}}},
     {0.14, 0.07, 0.0, 0.20, 0.75, 0.20, 0.90, 0.15, 0.03, {{{"nose/bridge_height", 0.15}, {"nose/width", -0.1}, {"nose/hump", 0.1}}}},
-    {0.27, 0.08, 0.4, 0.05, 0.40, 0.05, 0.55, 0.25, 0.0,
+    {0.27,
+     0.08,
+     0.4,
+     0.05,
+     0.40,
+     0.05,
+     0.55,
+     0.25,
+     0.0,
      {{{"nose/hump", 0.2}, {"forehead/brow_ridge", 0.1}, {"mouth/lip_volume", 0.1}, {"nose/length", 0.1}}}},
-    {0.20, 0.08, 0.3, 0.00, 0.15, 0.00, 0.15, 0.00, 0.0,
-     {{{"eyes/hood", 0.35}, {"eyes/crease", -0.3}, {"nose/bridge_height", -0.3}, {"cheeks/bone_width", 0.25}, {"eyes/tilt", 0.15},
-       {"eyes/depth", -0.2}, {"forehead/brow_ridge", -0.15}, {"nose/width", 0.1}}}},
-    {0.42, 0.12, 0.4, 0.00, 0.18, 0.00, 0.25, 0.15, 0.0,
+    {0.20,
+     0.08,
+     0.3,
+     0.00,
+     0.15,
+     0.00,
+     0.15,
+     0.00,
+     0.0,
+     {{{"eyes/hood", 0.35},
+       {"eyes/crease", -0.3},
+       {"nose/bridge_height", -0.3},
+       {"cheeks/bone_width", 0.25},
+       {"eyes/tilt", 0.15},
+       {"eyes/depth", -0.2},
+       {"forehead/brow_ridge", -0.15},
+       {"nose/width", 0.1}}}},
+    {0.42,
+     0.12,
+     0.4,
+     0.00,
+     0.18,
+     0.00,
+     0.25,
+     0.15,
+     0.0,
      {{{"nose/width", 0.2}, {"mouth/lip_volume", 0.2}, {"eyes/hood", 0.1}, {"cheeks/bone_width", 0.15}, {"nose/bridge_height", -0.1}}}},
-    {0.55, 0.13, 0.3, 0.00, 0.12, 0.00, 0.15, 0.20, 0.0,
+    {0.55,
+     0.13,
+     0.3,
+     0.00,
+     0.12,
+     0.00,
+     0.15,
+     0.20,
+     0.0,
      {{{"nose/bridge_height", 0.1}, {"eyes/size", 0.15}, {"mouth/lip_volume", 0.15}, {"nose/tip_size", 0.1}}}},
-    {0.76, 0.10, 0.1, 0.00, 0.10, 0.00, 0.12, 0.75, 0.0,
-     {{{"nose/width", 0.45}, {"nose/ala_size", 0.25}, {"mouth/lip_volume", 0.5}, {"mouth/protrusion", 0.2}, {"nose/bridge_height", -0.3},
-       {"nose/bridge_width", 0.2}, {"forehead/bulge", 0.1}}}},
-    {0.93, 0.06, -0.1, 0.00, 0.06, 0.00, 0.08, 0.85, 0.0,
-     {{{"nose/width", 0.35}, {"mouth/lip_volume", 0.4}, {"mouth/protrusion", 0.15}, {"nose/bridge_height", -0.15}, {"nose/bridge_width", 0.15},
+    {0.76,
+     0.10,
+     0.1,
+     0.00,
+     0.10,
+     0.00,
+     0.12,
+     0.75,
+     0.0,
+     {{{"nose/width", 0.45},
+       {"nose/ala_size", 0.25},
+       {"mouth/lip_volume", 0.5},
+       {"mouth/protrusion", 0.2},
+       {"nose/bridge_height", -0.3},
+       {"nose/bridge_width", 0.2},
+       {"forehead/bulge", 0.1}}}},
+    {0.93,
+     0.06,
+     -0.1,
+     0.00,
+     0.06,
+     0.00,
+     0.08,
+     0.85,
+     0.0,
+     {{{"nose/width", 0.35},
+       {"mouth/lip_volume", 0.4},
+       {"mouth/protrusion", 0.15},
+       {"nose/bridge_height", -0.15},
+       {"nose/bridge_width", 0.15},
        {"cheeks/bone_prominence", 0.15}}}},
 }};
 
@@ -59,7 +130,8 @@ void draw_identity(Person& person, FaceParameters& face) {
     double value = kOwnSpread * random.normal() + kRegionSpread * shared[s.region];
     if (s.name.find("width") != std::string::npos) value += kBroadSpread * broad;
     if (s.name == "forehead/brow_ridge" || s.name == "eyes/depth") value += 0.1 * heavy_brow;
-    if (s.name.find("uneven") != std::string::npos || s.name == "mouth/skew" || s.name == "jaw/sideways" || s.name == "nose/bend") value *= 0.8;
+    if (s.name.find("uneven") != std::string::npos || s.name == "mouth/skew" || s.name == "jaw/sideways" || s.name == "nose/bend")
+      value *= 0.8;
     for (const auto& [name, shift] : k.sliders)
       if (name != nullptr && s.name == name) value += shift;
     value = clamp(value, -kLimit, kLimit);
@@ -77,7 +149,9 @@ void draw_expression(const Person& person, double blink_weight, FaceParameters& 
     const int i = person.model->expression_index(name);
     if (i >= 0) face.expression[i] = std::clamp(face.expression[i] + static_cast<float>(weight), 0.f, 1.f);
   };
-  const auto one_of = [&](std::initializer_list<const char*> names) { return names.begin()[random.below(static_cast<std::uint32_t>(names.size()))]; };
+  const auto one_of = [&](std::initializer_list<const char*> names) {
+    return names.begin()[random.below(static_cast<std::uint32_t>(names.size()))];
+  };
   const double mood = random.uniform();
   if (mood < 0.20) {
     // a face at rest
@@ -111,7 +185,8 @@ void draw_expression(const Person& person, double blink_weight, FaceParameters& 
   } else {
     for (int k = 1 + static_cast<int>(random.below(2)); k > 0; --k) {
       const std::uint32_t e = random.below(static_cast<std::uint32_t>(face.expression.size()));
-      if (person.model->expressions[e].find("blink") == std::string::npos) add(person.model->expressions[e].c_str(), random.uniform(0.3, 0.9));
+      if (person.model->expressions[e].find("blink") == std::string::npos)
+        add(person.model->expressions[e].c_str(), random.uniform(0.3, 0.9));
     }
   }
   // Small differences between the sides.
@@ -129,7 +204,8 @@ void draw_expression(const Person& person, double blink_weight, FaceParameters& 
   const auto gaze_yaw = static_cast<float>(clamp(0.12 * random.normal(), -0.4, 0.4));
   const auto gaze_pitch = static_cast<float>(clamp(0.07 * random.normal(), -0.25, 0.25));
   face.left_eye = face.right_eye = {gaze_pitch, gaze_yaw, 0.f};
-  face.neck = {static_cast<float>(0.06 * random.normal()), static_cast<float>(0.09 * random.normal()), static_cast<float>(0.06 * random.normal())};
+  face.neck = {static_cast<float>(0.06 * random.normal()), static_cast<float>(0.09 * random.normal()),
+               static_cast<float>(0.06 * random.normal())};
 }
 
 void draw_options(const Person& person, FaceParameters& face) {
@@ -138,8 +214,8 @@ void draw_options(const Person& person, FaceParameters& face) {
     std::vector<double> weight;
     double total = 0.0;
     for (const Choice& c : set.choices) {
-      weight.push_back(mix(c.weight[0], c.weight[1], static_cast<float>(person.masculine)) * mix(c.age_weight[0], c.age_weight[1], static_cast<float>(person.age)) *
-                       (person.wild ? c.wild : 1.f));
+      weight.push_back(mix(c.weight[0], c.weight[1], static_cast<float>(person.masculine)) *
+                       mix(c.age_weight[0], c.age_weight[1], static_cast<float>(person.age)) * (person.wild ? c.wild : 1.f));
       total += weight.back();
     }
     double draw = random.uniform() * total;

@@ -9,14 +9,15 @@ namespace forge_rt::prior {
 namespace {
 
 // Linear reflectances, dark to light.
-const std::vector<Color> kHairColors = {{0.008f, 0.006f, 0.005f}, {0.018f, 0.011f, 0.008f}, {0.040f, 0.022f, 0.013f}, {0.080f, 0.042f, 0.021f},
-                                        {0.15f, 0.080f, 0.036f},  {0.28f, 0.165f, 0.075f},  {0.42f, 0.29f, 0.15f},    {0.52f, 0.41f, 0.26f}};
+const std::vector<Color> kHairColors = {{0.008f, 0.006f, 0.005f}, {0.018f, 0.011f, 0.008f}, {0.040f, 0.022f, 0.013f},
+                                        {0.080f, 0.042f, 0.021f}, {0.15f, 0.080f, 0.036f},  {0.28f, 0.165f, 0.075f},
+                                        {0.42f, 0.29f, 0.15f},    {0.52f, 0.41f, 0.26f}};
 const std::vector<Color> kIrisColors = {{0.030f, 0.014f, 0.007f}, {0.070f, 0.033f, 0.013f}, {0.12f, 0.065f, 0.022f}, {0.13f, 0.10f, 0.035f},
                                         {0.09f, 0.13f, 0.07f},    {0.12f, 0.16f, 0.17f},    {0.10f, 0.17f, 0.24f},   {0.20f, 0.29f, 0.38f}};
-const std::vector<Color> kClothColors = {{0.010f, 0.010f, 0.012f}, {0.030f, 0.032f, 0.036f}, {0.12f, 0.12f, 0.12f}, {0.35f, 0.35f, 0.34f},
+const std::vector<Color> kClothColors = {{0.010f, 0.010f, 0.012f}, {0.030f, 0.032f, 0.036f}, {0.12f, 0.12f, 0.12f},   {0.35f, 0.35f, 0.34f},
                                          {0.72f, 0.71f, 0.68f},    {0.75f, 0.73f, 0.66f},    {0.015f, 0.025f, 0.07f}, {0.05f, 0.10f, 0.25f},
-                                         {0.20f, 0.33f, 0.50f},    {0.25f, 0.02f, 0.025f},   {0.50f, 0.06f, 0.05f}, {0.03f, 0.08f, 0.05f},
-                                         {0.12f, 0.13f, 0.06f},    {0.35f, 0.27f, 0.17f},    {0.18f, 0.10f, 0.06f}, {0.55f, 0.38f, 0.08f},
+                                         {0.20f, 0.33f, 0.50f},    {0.25f, 0.02f, 0.025f},   {0.50f, 0.06f, 0.05f},   {0.03f, 0.08f, 0.05f},
+                                         {0.12f, 0.13f, 0.06f},    {0.35f, 0.27f, 0.17f},    {0.18f, 0.10f, 0.06f},   {0.55f, 0.38f, 0.08f},
                                          {0.55f, 0.30f, 0.33f},    {0.22f, 0.10f, 0.25f}};
 const std::vector<Color> kFrameColors = {{0.012f, 0.012f, 0.012f}, {0.015f, 0.014f, 0.014f}, {0.09f, 0.04f, 0.015f}, {0.30f, 0.30f, 0.31f},
                                          {0.45f, 0.32f, 0.12f},    {0.05f, 0.08f, 0.18f},    {0.25f, 0.02f, 0.03f},  {0.45f, 0.40f, 0.35f}};
@@ -61,7 +62,8 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     look.pores = static_cast<float>(grown * random.uniform(0.2, 0.8));
     look.dark_circles = static_cast<float>(clamp(0.22 + 0.18 * random.normal() + 0.2 * person.age, 0.0, 1.0));
     look.gloss = static_cast<float>(random.uniform(0.18, 0.55));
-    look.stubble = std::max(look.stubble, static_cast<float>(grown * clamp((person.masculine - 0.55) * 2.2, 0.0, 1.0)) * chance(random, 0.75, 0.1, 1.0));
+    look.stubble = std::max(look.stubble,
+                            static_cast<float>(grown * clamp((person.masculine - 0.55) * 2.2, 0.0, 1.0)) * chance(random, 0.75, 0.1, 1.0));
     look.texture_seed = random.next_u32();
   }
   {
@@ -82,7 +84,8 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     look.lip_gloss = static_cast<float>(clamp(0.2 + 0.15 * random.normal() + 0.4 * amount * random.uniform(), 0.0, 1.0));
     look.blush = static_cast<float>(amount * random.uniform(0.0, 0.6));
     const double shade = random.uniform();
-    look.eyeshadow_color = {static_cast<float>(mix(0.22f, 0.10f, static_cast<float>(shade))), static_cast<float>(random.uniform(0.06, 0.12)),
+    look.eyeshadow_color = {static_cast<float>(mix(0.22f, 0.10f, static_cast<float>(shade))),
+                            static_cast<float>(random.uniform(0.06, 0.12)),
                             static_cast<float>(mix(0.06f, 0.20f, static_cast<float>(shade)))};
     look.eyeshadow = static_cast<float>(amount * chance(random, 0.6, 0.1, 0.9));
     look.eyeliner = static_cast<float>(amount * chance(random, 0.7, 0.2, 1.0));
@@ -93,7 +96,9 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     if (random.uniform() < k.red_hair) hair = {static_cast<float>(random.uniform(0.14, 0.34)), 0.055f, 0.018f};
     const double dyed = random.uniform();
     if (dyed < 0.10 * feminine * grown) hair = on_palette(kHairColors, random.uniform());
-    if (dyed > 1.0 - 0.02 * grown) hair = {static_cast<float>(random.uniform(0.02, 0.5)), static_cast<float>(random.uniform(0.02, 0.3)), static_cast<float>(random.uniform(0.05, 0.5))};
+    if (dyed > 1.0 - 0.02 * grown)
+      hair = {static_cast<float>(random.uniform(0.02, 0.5)), static_cast<float>(random.uniform(0.02, 0.3)),
+              static_cast<float>(random.uniform(0.05, 0.5))};
     look.hair_color = hair;
     const float tips = chance(random, 0.25 * feminine, 0.2, 1.0);
     for (int c = 0; c < 3; ++c) look.hair_tip_color[c] = mix(hair[c], std::min(hair[c] * 2.6f + 0.03f, 0.6f), tips);

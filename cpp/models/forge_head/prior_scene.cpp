@@ -47,8 +47,8 @@ void light_studio(Random& random, FaceLight& light) {
   light.rim_pitch_deg = f32(random.uniform(10.0, 50.0));
   light.rim_color = warmth(random.uniform(-0.1, 0.1));
   light.ambient_strength = f32(random.uniform(0.4, 0.75));
-  set_environment(light, warmth(random.uniform(-0.1, 0.1)), warmth(random.uniform(0.0, 0.15)), random.uniform(0.3, 1.0), random.uniform(-0.6, 0.6),
-                  random.uniform(0.0, 1.0), random);
+  set_environment(light, warmth(random.uniform(-0.1, 0.1)), warmth(random.uniform(0.0, 0.15)), random.uniform(0.3, 1.0),
+                  random.uniform(-0.6, 0.6), random.uniform(0.0, 1.0), random);
 }
 
 void light_wild(Random& random, FaceLight& light, FaceCapture& capture) {

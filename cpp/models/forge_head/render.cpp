@@ -41,7 +41,8 @@ struct Buffers {
   template <class T>
   const T* put(const std::vector<T>& values, Stream stream) {
     if (device.is_cpu()) return values.data();
-    Tensor host = Tensor::borrow(const_cast<T*>(values.data()), {static_cast<std::int64_t>(values.size())}, dtype_of<T>(), {}, nullptr, true);
+    Tensor host =
+        Tensor::borrow(const_cast<T*>(values.data()), {static_cast<std::int64_t>(values.size())}, dtype_of<T>(), {}, nullptr, true);
     kept.push_back(host.to(device, stream));
     return static_cast<const T*>(kept.back().raw());
   }
@@ -179,8 +180,9 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     if (device.is_cpu()) {
       scene.parts = a.parts.data();
     } else {
-      parts = Tensor::borrow(a.parts.data(), {static_cast<std::int64_t>(a.parts.size() * sizeof(shade::Part))}, DType::u8, {}, nullptr, true)
-                  .to(device, stream);
+      parts =
+          Tensor::borrow(a.parts.data(), {static_cast<std::int64_t>(a.parts.size() * sizeof(shade::Part))}, DType::u8, {}, nullptr, true)
+              .to(device, stream);
       scene.parts = static_cast<const shade::Part*>(parts.raw());
     }
     scene.head_vertices = vertices;
@@ -246,7 +248,8 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     scene.color = static_cast<float*>(place(work.color.data(), pixels * 12, false));
     scene.out_label = static_cast<std::uint8_t*>(place(out.segmentation.mutable_data<std::uint8_t>() + b * pixels, pixels, false));
     scene.out_depth = static_cast<float*>(place(out.depth_m.mutable_data<float>() + b * pixels, pixels * 4, false));
-    if (options.normals) scene.out_normal = static_cast<float*>(place(out.normals.mutable_data<float>() + b * pixels * 3, pixels * 12, false));
+    if (options.normals)
+      scene.out_normal = static_cast<float*>(place(out.normals.mutable_data<float>() + b * pixels * 3, pixels * 12, false));
     if (options.soft_labels)
       scene.out_soft = static_cast<float*>(place(out.soft_labels.mutable_data<float>() + b * classes * pixels, classes * pixels * 4, true));
     if (options.uv) scene.out_uv = static_cast<float*>(place(out.uv.mutable_data<float>() + b * pixels * 2, pixels * 8, false));
@@ -259,8 +262,7 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
       parallel_for_ranges(height, 16, [&](std::int64_t begin, std::int64_t end) {
         render_pixels(scene, static_cast<int>(begin), static_cast<int>(end), stream);
       });
-    else
-      render_pixels(scene, 0, static_cast<int>(height), stream);
+    else render_pixels(scene, 0, static_cast<int>(height), stream);
     for (std::size_t i = 0; i < homes.size(); ++i) copy_bytes(homes[i].first, {}, returned[i].raw(), device, homes[i].second, stream);
     capture(face.capture, face.appearance.texture_seed, work.color.data(), static_cast<int>(height), static_cast<int>(width),
             out.rgb.mutable_data<std::uint8_t>() + b * pixels * 3);

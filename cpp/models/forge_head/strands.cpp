@@ -73,7 +73,7 @@ void pose_guides(const StrandGroup& group, const FaceParameters& face, const flo
     const Vec3 home = vec3(&group.home[3 * row]);
     const Vec3 turned = turn[0] * offset.x + turn[1] * offset.y + turn[2] * offset.z;
     offset = mix(offset, turned, smoothstep(-0.14f, -0.05f, home.y));
-    const float height = length(offset), near = std::min(height, 0.06f);
+    const float height = length(offset), near = std::min(height, 0.06f) * smoothstep(0.09f, 0.045f, height);  // buns stay on
     float tall = height + near * (face.hair.volume - 1.f) * 0.7f;
     float low = tall - std::min(group.depth_m * face.hair.volume, 0.6f * tall);
     for (const MeshPart* hat : press)

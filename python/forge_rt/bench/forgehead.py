@@ -31,7 +31,7 @@ HAAR: dict[str, Any] = {
 
 #: Bars: images a second with two cores or more, share of frontal faces found, growth of resident memory.
 IMAGES_PER_S, HAAR_RATE, GROWTH_MB = 20.0, 0.95, 6.0
-WARM_IMAGES, MANY_IMAGES = 50, 500
+WARM_IMAGES, MANY_IMAGES = 300, 900
 
 
 def studio(head: ForgeHead) -> dict[str, Any]:

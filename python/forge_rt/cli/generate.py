@@ -22,7 +22,8 @@ def generate(
     camera: Annotated[
         str | None,
         typer.Option(
-            "--camera", help="Preset (portrait, frontal, paper, synthforge-code, wild) or a .yaml/.json file. Default: portrait, for wild images the wild preset.",
+            "--camera",
+            help="Preset (portrait, frontal, paper, synthforge-code, wild) or a .yaml/.json file. Default: portrait, for wild images the wild preset.",
         ),
     ] = None,
     layout: Annotated[str, typer.Option("--layout", help="folders: images/ seg/ depth/ annotations/")] = "folders",
@@ -40,6 +41,7 @@ def generate(
 
     Runs on the CPU with the ForgeHead that comes with forge_rt.
     """
+    import contextlib
     import sys
     import time
 
@@ -50,13 +52,9 @@ def generate(
 
     console = Console(stderr=True)
     share: str | float = style
-    try:
+    with contextlib.suppress(ValueError):  # a name; the plan checks it
         share = float(style)
-    except ValueError:
-        pass  # a name; the plan checks it
-    plan = fr.Plan(
-        count=count, seed=seed, size=size, style=share, camera=camera, layout=layout, rgb=rgb
-    ).validate()
+    plan = fr.Plan(count=count, seed=seed, size=size, style=share, camera=camera, layout=layout, rgb=rgb).validate()
     if threads is not None and not 1 <= threads <= 256:
         raise fr.InvalidArgumentError(f"--threads must be 1..256, got {threads}")
     console.print(

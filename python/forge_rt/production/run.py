@@ -127,7 +127,14 @@ def _manifest(plan: Plan, head: ForgeHead) -> dict[str, Any]:
             {"id": label.id, "name": label.name, "color": list(label.color), "mirror": label.mirror}
             for label in head.labels
         ],
-        "depth": {"scale_m": DEPTH_SCALE_M, "nothing": 0, "kind": "camera z; objects in front of the face have depth and class 0"},
+        "depth": {
+            "scale_m": DEPTH_SCALE_M,
+            "nothing": 0,
+            "kind": "camera z; objects in front of the face have depth and class 0",
+        },
         "landmarks": "68 points in iBUG order, pixels with the centre of the top-left pixel at (0.5, 0.5); third value 0 outside, 1 hidden, 2 visible",
-        "replay": f"forge-rt generate --out DIR --count {plan.count} --seed {plan.seed} --style {plan.style} --size {plan.size}{camera} --layout {plan.layout} --rgb {plan.rgb}",
+        "replay": (
+            f"forge-rt generate --out DIR --count {plan.count} --seed {plan.seed} --style {plan.style} --size {plan.size}{camera} "
+            f"--layout {plan.layout} --rgb {plan.rgb}"
+        ),
     }

@@ -15,7 +15,9 @@ FORGE_HD Vec3 strand_color(const Look& look, const Part& part, const Fragment& f
   const bool hair = part.material == static_cast<std::uint8_t>(Material::hair);
   if (hair) base = mix(base, look.hair_tip_color, smoothstep(0.35f, 1.f, along));
   // Grey hairs are white ones among the others: whole locks of an old head, single streaks of a young one.
-  const float white = part.material == static_cast<std::uint8_t>(Material::lash) ? 0.f : look.grey_hair * (part.material == static_cast<std::uint8_t>(Material::brow) ? 0.6f : 1.f);
+  const float white = part.material == static_cast<std::uint8_t>(Material::lash)
+                          ? 0.f
+                          : look.grey_hair * (part.material == static_cast<std::uint8_t>(Material::brow) ? 0.6f : 1.f);
   if (white > 0.f) base = mix(base, Vec3{0.36f, 0.355f, 0.345f}, 0.85f * smoothstep(-0.3f, 0.3f, white - 0.55f * random - 0.45f * streak));
   // Each lock has its own tone: the lighter, the warmer. Roots are darker.
   const float tone = (random - 0.5f) * 0.7f + (streak - 0.5f) * 0.75f;

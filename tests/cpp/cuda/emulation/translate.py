@@ -20,7 +20,9 @@ def translate(source: Path) -> str:
     text = LAUNCH.sub(rf"emulate_launch({barriers}, \1, \2, \3, \4);", text)
     if "<<<" in text:
         raise SystemExit(f"{source}: a launch is not written as kernel<<<grid, threads, 0, stream>>>(args);")
-    text = re.sub(r'#include "(?!ops/|core/|models/|forge_rt/)([^"]+)"', lambda m: f'#include "{source.parent / m[1]}"', text)
+    text = re.sub(
+        r'#include "(?!ops/|core/|models/|forge_rt/)([^"]+)"', lambda m: f'#include "{source.parent / m[1]}"', text
+    )
     return f'#line 1 "{source}"\n{text}'
 
 
