@@ -146,7 +146,7 @@ void load_meshes(const Json& json, const Bundle& bundle, const std::string& fold
     mesh.worn = m.value("worn", false);
     if (m.contains("scale")) {
       mesh.pivot_m = field<std::array<float, 3>>(m, "pivot_m", folder);
-      const Json scale = m["scale"];
+      const Json& scale = m["scale"];
       for (const auto& [name, axes] : scale.items()) {
         const int i = model.slider_index(name);
         check(i >= 0, ErrorCode::corrupt_file, folder, ": mesh '", mesh.name, "' names the unknown slider '", name, "'");
