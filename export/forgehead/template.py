@@ -42,10 +42,12 @@ class Detail:
     neck_count: int = 36
     candidates: int = 40_000
     relax_rounds: int = 6
+    unfold_rounds: int = 44
     part_scale: float = 1.0  # scale of the vertex counts of ears, eyes, hair, ...
 
 
 COARSE = Detail(
+    unfold_rounds=4,
     skin_edge=1.7,
     rings=RingPlan(
         eye_count=20,

@@ -15,7 +15,7 @@ from .checks import inverted, neighbours, normals, random_values
 from .head import Head
 from .parameters import Array, sliders
 
-ROUNDS, HEADS, STRENGTH = 44, 12, 0.6
+HEADS, STRENGTH = 12, 0.6
 WIDER = 1.3  # finds folds of rare heads
 
 
@@ -30,7 +30,7 @@ def _average(head: Head, faces: np.ndarray) -> sp.csr_matrix:
     return sp.diags(1.0 / np.maximum(np.asarray(graph.sum(1)).ravel(), 1.0)) @ graph
 
 
-def unfolded(head: Head, columns: Array, gain: Array) -> Array:
+def unfolded(head: Head, columns: Array, gain: Array, rounds: int) -> Array:
     """[V, 3, n] the columns, smoothed at folds. `gain` [n_shape]: extra weight of a blink per slider."""
     skin, count = head.skin, head.skin.count
     own = head.faces[(head.faces < count).all(1)].astype(np.int64)
@@ -39,7 +39,7 @@ def unfolded(head: Head, columns: Array, gain: Array) -> Array:
     local = columns[:count].astype(np.float32)
     home, beside, average = normals(rest, own)[0], neighbours(own), _average(head, own)
     everything, blinks = np.arange(len(own)), [len(rows), len(rows) + 1]
-    for round_ in range(ROUNDS):
+    for round_ in range(rounds):
         values = (
             random_values([r.name for r in rows], [(r.minimum, r.maximum) for r in rows], HEADS, 1000 + round_) * WIDER
         )
