@@ -165,10 +165,13 @@ void draw_scene(const Person& person, FaceParameters& face) {
   {
     Random random = person.stream(person.wild ? "capture/wild" : "capture/studio");
     FaceCapture& c = face.capture;
+    // Cameras and photographers expose for the face.
+    const double metered = 0.9 * std::max(look.melanin - 0.3, 0.0);
     if (person.wild) {
       capture_wild(random, c);
+      c.exposure += f32(0.6 * metered);
     } else {
-      c.exposure = f32(clamp(0.14 * random.normal(), -0.35, 0.35));
+      c.exposure = f32(clamp(0.14 * random.normal(), -0.35, 0.35) + metered);
       c.contrast = f32(clamp(1.0 + 0.05 * random.normal(), 0.85, 1.15));
       c.saturation = f32(clamp(1.0 + 0.06 * random.normal(), 0.8, 1.2));
       c.white_balance = tint(random, 0.03);
