@@ -115,7 +115,8 @@ void draw_identity(Person& person, FaceParameters& face) {
   Random random = person.stream("identity");
   person.kind = static_cast<int>(random.below(static_cast<std::uint32_t>(kKinds.size())));
   const Kind& k = kKinds[person.kind];
-  person.masculine = 0.5 + 0.5 * clamp((random.uniform() < 0.5 ? -0.55 : 0.55) + 0.28 * random.normal(), -1.0, 1.0);
+  const double presents = random.uniform() < 0.5 ? -0.55 : 0.55;
+  person.masculine = 0.5 + 0.5 * clamp(presents + 0.28 * random.normal(), -1.0, 1.0);
   person.age = std::pow(random.uniform(), 1.25);
   person.child = random.uniform() < 0.06 ? random.uniform(0.25, 0.9) : 0.0;
   if (person.child > 0.0) person.age = 0.0;
@@ -152,6 +153,8 @@ void draw_expression(const Person& person, double blink_weight, FaceParameters& 
   const auto one_of = [&](std::initializer_list<const char*> names) {
     return names.begin()[random.below(static_cast<std::uint32_t>(names.size()))];
   };
+  // Arguments have no order in C++: the weight is always drawn before the name.
+  const auto add_one = [&](std::initializer_list<const char*> names, double weight) { add(one_of(names), weight); };
   const double mood = random.uniform();
   if (mood < 0.20) {
     // a face at rest
@@ -164,16 +167,16 @@ void draw_expression(const Person& person, double blink_weight, FaceParameters& 
     add("squint", random.uniform(0.0, 0.5));
     if (random.uniform() < 0.25) add("jaw_open", random.uniform(0.1, 0.5));  // laughing
   } else if (mood < 0.73) {
-    add(one_of({"phoneme_aa", "phoneme_ee", "phoneme_oo", "phoneme_fv", "phoneme_mbp"}), random.uniform(0.4, 1.0));
+    add_one({"phoneme_aa", "phoneme_ee", "phoneme_oo", "phoneme_fv", "phoneme_mbp"}, random.uniform(0.4, 1.0));
     add("jaw_open", random.uniform(0.0, 0.3));
     add("brows_up", random.uniform(0.0, 0.4));
   } else if (mood < 0.79) {
-    add(one_of({"surprise", "eyes_wide"}), random.uniform(0.4, 1.0));
+    add_one({"surprise", "eyes_wide"}, random.uniform(0.4, 1.0));
     add("brows_up", random.uniform(0.3, 1.0));
     add("jaw_open", random.uniform(0.0, 0.7));
   } else if (mood < 0.84) {
     add("brows_down", random.uniform(0.4, 1.0));
-    add(one_of({"lip_press", "sneer", "frown", "squint"}), random.uniform(0.3, 0.9));
+    add_one({"lip_press", "sneer", "frown", "squint"}, random.uniform(0.3, 0.9));
   } else if (mood < 0.89) {
     add("brow_inner_up", random.uniform(0.4, 1.0));
     add("frown", random.uniform(0.3, 0.9));
@@ -190,7 +193,7 @@ void draw_expression(const Person& person, double blink_weight, FaceParameters& 
     }
   }
   // Small differences between the sides.
-  add(one_of({"smile_left", "smile_right", "mouth_left", "mouth_right"}), 0.12 * random.uniform());
+  add_one({"smile_left", "smile_right", "mouth_left", "mouth_right"}, 0.12 * random.uniform());
 
   // Lids close together; a full blink closes this identity's opening.
   const double lids = random.uniform();

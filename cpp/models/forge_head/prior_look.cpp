@@ -81,7 +81,8 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     look.lip_tint = {static_cast<float>(random.uniform(0.22, 0.55)), static_cast<float>(random.uniform(0.03, 0.14)),
                      static_cast<float>(random.uniform(0.04, 0.18))};
     look.lip_tint_strength = static_cast<float>(amount * random.uniform(0.2, 0.85));
-    look.lip_gloss = static_cast<float>(clamp(0.2 + 0.15 * random.normal() + 0.4 * amount * random.uniform(), 0.0, 1.0));
+    const double gloss = 0.2 + 0.15 * random.normal();
+    look.lip_gloss = static_cast<float>(clamp(gloss + 0.4 * amount * random.uniform(), 0.0, 1.0));
     look.blush = static_cast<float>(amount * random.uniform(0.0, 0.6));
     const double shade = random.uniform();
     look.eyeshadow_color = {static_cast<float>(mix(0.22f, 0.10f, static_cast<float>(shade))),
@@ -107,7 +108,8 @@ void draw_appearance(const Person& person, FaceParameters& face) {
     look.brow_darkness = static_cast<float>(random.uniform(0.0, 0.65));
     face.hair.length = static_cast<float>(random.uniform(0.75, 1.15));
     face.hair.volume = static_cast<float>(clamp(1.0 + 0.2 * random.normal(), 0.6, 1.5));
-    face.hair.curl = static_cast<float>(clamp(k.curl * random.uniform(0.3, 1.2) + 0.12 * random.normal(), 0.0, 1.0));
+    const double curl = k.curl * random.uniform(0.3, 1.2);
+    face.hair.curl = static_cast<float>(clamp(curl + 0.12 * random.normal(), 0.0, 1.0));
     face.hair.frizz = static_cast<float>(random.uniform(0.05, 0.7));
     face.hair.clump = static_cast<float>(random.uniform(0.2, 0.8));
     face.hair.seed = random.next_u32();

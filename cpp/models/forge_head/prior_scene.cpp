@@ -47,8 +47,10 @@ void light_studio(Random& random, FaceLight& light) {
   light.rim_pitch_deg = f32(random.uniform(10.0, 50.0));
   light.rim_color = warmth(random.uniform(-0.1, 0.1));
   light.ambient_strength = f32(random.uniform(0.4, 0.75));
-  set_environment(light, warmth(random.uniform(-0.1, 0.1)), warmth(random.uniform(0.0, 0.15)), random.uniform(0.3, 1.0),
-                  random.uniform(-0.6, 0.6), random.uniform(0.0, 1.0), random);
+  // Arguments have no order in C++: one draw a statement.
+  const double front = random.uniform(0.0, 1.0), side = random.uniform(-0.6, 0.6), sky_share = random.uniform(0.3, 1.0);
+  const Color ground = warmth(random.uniform(0.0, 0.15));
+  set_environment(light, warmth(random.uniform(-0.1, 0.1)), ground, sky_share, side, front, random);
 }
 
 void light_wild(Random& random, FaceLight& light, FaceCapture& capture) {
@@ -61,15 +63,19 @@ void light_wild(Random& random, FaceLight& light, FaceCapture& capture) {
     light.key_color = warmth(random.uniform(0.0, 0.25));
     light.ambient_strength = f32(random.uniform(0.25, 0.6));
   } else if (kind < 0.40) {  // light from behind
-    light.key_yaw_deg = f32((random.uniform() < 0.5 ? -1.0 : 1.0) * random.uniform(100.0, 175.0));
+    const double side = random.uniform() < 0.5 ? -1.0 : 1.0;
+    light.key_yaw_deg = f32(side * random.uniform(100.0, 175.0));
     light.key_strength = f32(random.uniform(1.0, 2.4));
     light.ambient_strength = f32(random.uniform(0.3, 0.65));
     capture.exposure += f32(random.uniform(0.0, 0.6));
   } else if (kind < 0.58) {  // colours
     light.key_color = tint(random, 0.8);
-    set_environment(light, tint(random, 0.7), tint(random, 0.7), 1.0, random.uniform(-1.0, 1.0), random.uniform(0.0, 1.0), random);
+    const double front = random.uniform(0.0, 1.0), side = random.uniform(-1.0, 1.0);
+    const Color ground = tint(random, 0.7);
+    set_environment(light, tint(random, 0.7), ground, 1.0, side, front, random);
   } else if (kind < 0.72) {  // side light in the dark
-    light.key_yaw_deg = f32((random.uniform() < 0.5 ? -1.0 : 1.0) * random.uniform(55.0, 100.0));
+    const double side = random.uniform() < 0.5 ? -1.0 : 1.0;
+    light.key_yaw_deg = f32(side * random.uniform(55.0, 100.0));
     light.key_softness = f32(random.uniform(0.0, 0.6));
     light.key_strength = f32(random.uniform(1.0, 2.4));
     light.ambient_strength = f32(random.uniform(0.12, 0.4));
