@@ -106,7 +106,9 @@ def run(run: Run) -> None:
         warm = WARM_IMAGES // 10
         # The heap breathes by some 15 MB; a leak would raise its floor: the bar is 27 kB an image, a picture has 790.
         before, after = (min(m) for m in (memory[warm : warm + 20], memory[-20:]))
-        note = f"{before:.0f} MB from image {WARM_IMAGES}, {after:.0f} MB up to image {MANY_IMAGES}, least of 20 readings"
+        note = (
+            f"{before:.0f} MB from image {WARM_IMAGES}, {after:.0f} MB up to image {MANY_IMAGES}, least of 20 readings"
+        )
         run.check(name, after - before, "<=", GROWTH_MB, note)
 
     starts = itertools.count(0, BATCH)
