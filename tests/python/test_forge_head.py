@@ -205,7 +205,7 @@ def test_instruction_sets_agree(head: fr.ForgeHead, style: str) -> None:
 
 
 def test_memory_is_flat() -> None:
-    """In a process of its own; the first images let the buffers reach the size of the largest head."""
+    """In a process of its own, the same images again and again: their first round lets the buffers reach the size of the largest head."""
     program = """
 import forge_rt as fr
 from pathlib import Path
@@ -214,11 +214,12 @@ def draw(first, count):
     for start in range(first, first + count, 16):
         head.generate(seed=2, index=range(start, start + 16), size=64)
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-print(draw(0, 320), draw(320, 640))
+rounds = [draw(0, 240) for _ in range(4)]
+print(rounds[1], rounds[3])
 """
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     before, after = map(int, run.stdout.split())
-    assert after - before < 16 << 20, f"{before} bytes grew to {after}"
+    assert after - before < 4 << 20, f"{before} bytes grew to {after}"  # one leaked picture each time: 5.9 MB
 
 
 def test_bad_input_says_what_to_do(head: fr.ForgeHead) -> None:
