@@ -205,7 +205,9 @@ def test_instruction_sets_agree(head: fr.ForgeHead, style: str) -> None:
     assert (difference > 3).mean() < 2e-3
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="counts the bytes in use with glibc's mallinfo2")
+@pytest.mark.skipif(
+    not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="counts the bytes in use with glibc's mallinfo2"
+)
 def test_memory_is_flat() -> None:
     """Bytes in use, not resident pages: the heap breathes. One thread of a process of its own draws the same images again and again;
     the first round lets the buffers reach the size of the largest head."""
