@@ -12,6 +12,7 @@ set(FORGE_SOURCES
   cpp/core/safetensors.cpp
   cpp/core/scratch.cpp
   cpp/core/sha256.cpp
+  cpp/core/sha256_shani.cpp
   cpp/core/tensor.cpp
   cpp/core/thread_pool.cpp
   cpp/models/bundle.cpp
@@ -39,6 +40,7 @@ set(FORGE_SOURCES
   cpp/ops/registry.cpp
   cpp/ops/sample_texture.cpp
   cpp/ops/rasterize_cpu.cpp
+  cpp/production/tar_writer.cpp
 )
 if(WIN32)
   list(APPEND FORGE_SOURCES cpp/core/platform_windows.cpp)
@@ -52,6 +54,11 @@ set(FORGE_SIMD_SOURCES
   cpp/ops/head_lbs_simd.cpp
   cpp/ops/rasterize_simd.cpp
 )
+
+# Called only after a look at the processor; empty where FORGE_RT_X86_SIMD is not defined.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64" AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  set_source_files_properties(cpp/core/sha256_shani.cpp PROPERTIES COMPILE_OPTIONS "-msha;-msse4.1")
+endif()
 
 # One op per file.
 set(FORGE_CUDA_SOURCES

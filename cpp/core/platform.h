@@ -1,11 +1,41 @@
 // Everything that differs between operating systems; implemented in platform_posix.cpp and platform_windows.cpp.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
+#include <system_error>
 
 namespace forge_rt::platform {
 
 long process_id();
 int usable_cores();  ///< respects the affinity mask
+
+// ---- files: paths are UTF-8, an empty error code is success ----
+
+using File = std::intptr_t;
+constexpr File kNoFile = -1;
+
+struct Bytes {
+  const void* data = nullptr;
+  std::size_t size = 0;
+};
+
+/// Opens a new file for writing; std::errc::file_exists when there is one.
+std::error_code create_file(const std::string& path, File& file);
+/// Appends all parts, in order; at most eight. After an error any number of their bytes may have been written.
+std::error_code write_all(File file, const Bytes* parts, int count);
+/// Returns when the file's bytes are on the disk.
+std::error_code sync_file(File file);
+/// Starts writing this range to the disk and returns at once: less is left for sync_file. A hint, it cannot fail.
+void start_write_back(File file, std::uint64_t offset, std::uint64_t bytes);
+std::error_code close_file(File file);
+/// `to` is replaced at once: readers see the old file or the new one.
+std::error_code rename_file(const std::string& from, const std::string& to);
+/// Returns when the names in the folder of `path` are on the disk.
+std::error_code sync_folder_of(const std::string& path);
+std::error_code remove_file(const std::string& path);
+/// The disk, a quota or a limit on file sizes is exhausted.
+bool out_of_space(const std::error_code& error);
 
 }  // namespace forge_rt::platform

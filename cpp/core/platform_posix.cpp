@@ -1,6 +1,11 @@
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <thread>
 
 #include "platform.h"
@@ -17,5 +22,85 @@ int usable_cores() {
 #endif
   return static_cast<int>(std::thread::hardware_concurrency());
 }
+
+// ---- files ----
+
+namespace {
+
+std::error_code last_error() { return {errno, std::system_category()}; }
+
+/// Repeats a call that a signal interrupted.
+template <class Call>
+auto uninterrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+}  // namespace
+
+std::error_code create_file(const std::string& path, File& file) {
+  const int descriptor = uninterrupted([&] { return open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); });
+  if (descriptor < 0) return last_error();
+  file = descriptor;
+  return {};
+}
+
+std::error_code write_all(File file, const Bytes* parts, int count) {
+  constexpr int kMostParts = 8;
+  iovec left[kMostParts];
+  int n = 0;
+  for (int i = 0; i < std::min(count, kMostParts); ++i)
+    if (parts[i].size > 0) left[n++] = {const_cast<void*>(parts[i].data), parts[i].size};
+  iovec* next = left;
+  while (n > 0) {
+    const ssize_t written = uninterrupted([&] { return writev(static_cast<int>(file), next, n); });
+    if (written < 0) return last_error();
+    auto taken = static_cast<std::size_t>(written);  // less than asked for: a signal, a limit, or a nearly full disk
+    while (n > 0 && taken >= next->iov_len) {
+      taken -= next->iov_len;
+      ++next;
+      --n;
+    }
+    if (n > 0) *next = {static_cast<char*>(next->iov_base) + taken, next->iov_len - taken};
+  }
+  return {};
+}
+
+std::error_code sync_file(File file) {
+  return uninterrupted([&] { return fsync(static_cast<int>(file)); }) < 0 ? last_error() : std::error_code();
+}
+
+void start_write_back(File file, std::uint64_t offset, std::uint64_t bytes) {
+#if defined(__linux__)
+  (void)sync_file_range(static_cast<int>(file), static_cast<off64_t>(offset), static_cast<off64_t>(bytes), SYNC_FILE_RANGE_WRITE);
+#else
+  (void)file, (void)offset, (void)bytes;
+#endif
+}
+
+std::error_code close_file(File file) {
+  // never repeated: after EINTR the descriptor is closed already, and another thread may own its number
+  return close(static_cast<int>(file)) < 0 && errno != EINTR ? last_error() : std::error_code();
+}
+
+std::error_code rename_file(const std::string& from, const std::string& to) {
+  return std::rename(from.c_str(), to.c_str()) < 0 ? last_error() : std::error_code();
+}
+
+std::error_code sync_folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const int descriptor = uninterrupted([&] { return open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (descriptor < 0) return errno == EACCES ? std::error_code() : last_error();  // a folder to write to, not to read: nothing more to do
+  std::error_code error = sync_file(descriptor);
+  if (error.value() == EINVAL || error.value() == ENOTSUP) error.clear();  // file systems that do not offer it
+  (void)close_file(descriptor);
+  return error;
+}
+
+std::error_code remove_file(const std::string& path) { return unlink(path.c_str()) < 0 ? last_error() : std::error_code(); }
+
+bool out_of_space(const std::error_code& error) { return error.value() == ENOSPC || error.value() == EDQUOT || error.value() == EFBIG; }
 
 }  // namespace forge_rt::platform

@@ -4,20 +4,19 @@
 #include <bit>
 #include <cstring>
 
+#if defined(FORGE_RT_X86_SIMD)
+#include <cpuid.h>
+#endif
+
+#include "forge_rt/core/isa.h"
+#include "sha256_blocks.h"
+
 namespace forge_rt {
 namespace {
 
-constexpr std::uint32_t kRound[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
-    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa,
-    0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85,
-    0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3,
-    0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f,
-    0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+using sha256::kRound;
 
-}  // namespace
-
-void Sha256::block(const std::uint8_t* data) {
+void compress(std::uint32_t* state, const std::uint8_t* data) {
   std::uint32_t w[64];
   for (int i = 0; i < 16; ++i)
     w[i] = std::uint32_t{data[4 * i]} << 24 | std::uint32_t{data[4 * i + 1]} << 16 | std::uint32_t{data[4 * i + 2]} << 8 | data[4 * i + 3];
@@ -27,7 +26,7 @@ void Sha256::block(const std::uint8_t* data) {
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
   std::uint32_t v[8];
-  std::copy_n(state_, 8, v);
+  std::copy_n(state, 8, v);
   for (int i = 0; i < 64; ++i) {
     const std::uint32_t s1 = std::rotr(v[4], 6) ^ std::rotr(v[4], 11) ^ std::rotr(v[4], 25);
     const std::uint32_t t1 = v[7] + s1 + ((v[4] & v[5]) ^ (~v[4] & v[6])) + kRound[i] + w[i];
@@ -37,23 +36,45 @@ void Sha256::block(const std::uint8_t* data) {
     v[4] += t1;
     v[0] = t1 + t2;
   }
-  for (int i = 0; i < 8; ++i) state_[i] += v[i];
+  for (int i = 0; i < 8; ++i) state[i] += v[i];
 }
 
+bool has_sha_extensions() {
+#if defined(FORGE_RT_X86_SIMD)
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0) return false;
+  const bool shuffles = (c & bit_SSSE3) != 0 && (c & bit_SSE4_1) != 0;
+  return shuffles && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0;
+#else
+  return false;
+#endif
+}
+
+void compress(std::uint32_t* state, const std::uint8_t* data, std::size_t blocks) {
+#if defined(FORGE_RT_X86_SIMD)
+  static const bool extensions = has_sha_extensions();
+  if (extensions && active_isa() != Isa::baseline) return sha256::compress_shani(state, data, blocks);
+#endif
+  for (; blocks > 0; --blocks, data += 64) compress(state, data);
+}
+
+}  // namespace
+
 void Sha256::update(const void* data, std::size_t bytes) {
+  if (bytes == 0) return;
   const auto* p = static_cast<const std::uint8_t*>(data);
-  while (bytes > 0) {
-    const std::size_t used = length_ % 64, take = std::min<std::size_t>(64 - used, bytes);
-    if (take == 64) {
-      block(p);
-    } else {
-      std::memcpy(buffer_ + used, p, take);
-      if (used + take == 64) block(buffer_);
-    }
-    length_ += take;
+  const std::size_t used = length_ % 64;
+  length_ += bytes;
+  if (used > 0) {
+    const std::size_t take = std::min(64 - used, bytes);
+    std::memcpy(buffer_ + used, p, take);
+    if (used + take < 64) return;
+    compress(state_, buffer_, 1);
     p += take;
     bytes -= take;
   }
+  compress(state_, p, bytes / 64);
+  std::memcpy(buffer_, p + bytes / 64 * 64, bytes % 64);
 }
 
 std::string Sha256::hex() {

@@ -14,6 +14,7 @@ void bind_camera(py::module_& module);
 void bind_core(py::module_& module);
 void bind_forge_head(py::module_& module);
 void bind_head(py::module_& module);
+void bind_production(py::module_& module);
 void bind_raster(py::module_& module);
 
 /// Any array the caller may pass: forge_rt.Tensor, an object with __dlpack__ (torch, CuPy, JAX: zero copy), or what NumPy

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4), for the hashes in bundles and manifests.
+// SHA-256 (FIPS 180-4), for the hashes in bundles, shards and manifests. Uses the SHA extensions of x86 where the processor has
+// them; FORGE_RT_ISA=baseline takes the plain path.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,6 @@ class FORGE_RT_API Sha256 {
   std::string hex();  ///< 64 lower-case digits; the object is spent afterwards
 
  private:
-  void block(const std::uint8_t* data);
   std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   std::uint8_t buffer_[64] = {};
   std::uint64_t length_ = 0;
