@@ -16,15 +16,10 @@ int usable_cores();  ///< respects the affinity mask
 using File = std::intptr_t;
 constexpr File kNoFile = -1;
 
-struct Bytes {
-  const void* data = nullptr;
-  std::size_t size = 0;
-};
-
 /// Opens a new file for writing; std::errc::file_exists when there is one.
 std::error_code create_file(const std::string& path, File& file);
-/// Appends all parts, in order; at most eight. After an error any number of their bytes may have been written.
-std::error_code write_all(File file, const Bytes* parts, int count);
+/// Appends all bytes. After an error any number of them may have been written.
+std::error_code write_all(File file, const void* data, std::size_t bytes);
 /// Returns when the file's bytes are on the disk.
 std::error_code sync_file(File file);
 /// Starts writing this range to the disk and returns at once: less is left for sync_file. A hint, it cannot fail.

@@ -1,9 +1,7 @@
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <thread>
@@ -46,23 +44,13 @@ std::error_code create_file(const std::string& path, File& file) {
   return {};
 }
 
-std::error_code write_all(File file, const Bytes* parts, int count) {
-  constexpr int kMostParts = 8;
-  iovec left[kMostParts];
-  int n = 0;
-  for (int i = 0; i < std::min(count, kMostParts); ++i)
-    if (parts[i].size > 0) left[n++] = {const_cast<void*>(parts[i].data), parts[i].size};
-  iovec* next = left;
-  while (n > 0) {
-    const ssize_t written = uninterrupted([&] { return writev(static_cast<int>(file), next, n); });
+std::error_code write_all(File file, const void* data, std::size_t bytes) {
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = uninterrupted([&] { return write(static_cast<int>(file), from, bytes); });
     if (written < 0) return last_error();
-    auto taken = static_cast<std::size_t>(written);  // less than asked for: a signal, a limit, or a nearly full disk
-    while (n > 0 && taken >= next->iov_len) {
-      taken -= next->iov_len;
-      ++next;
-      --n;
-    }
-    if (n > 0) *next = {static_cast<char*>(next->iov_base) + taken, next->iov_len - taken};
+    from += written;  // less than asked for: a signal, a limit, or a nearly full disk; the next call tells
+    bytes -= static_cast<std::size_t>(written);
   }
   return {};
 }

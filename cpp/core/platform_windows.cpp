@@ -41,16 +41,14 @@ std::error_code create_file(const std::string& path, File& file) {
   return {};
 }
 
-std::error_code write_all(File file, const Bytes* parts, int count) {
+std::error_code write_all(File file, const void* data, std::size_t bytes) {
   constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;  // WriteFile counts in 32 bits
-  for (int i = 0; i < count; ++i) {
-    const auto* data = static_cast<const char*>(parts[i].data);
-    for (std::size_t left = parts[i].size; left > 0;) {
-      DWORD written = 0;
-      if (!WriteFile(handle(file), data, static_cast<DWORD>(std::min(left, kMostAtOnce)), &written, nullptr)) return last_error();
-      data += written;
-      left -= written;
-    }
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    DWORD written = 0;
+    if (!WriteFile(handle(file), from, static_cast<DWORD>(std::min(bytes, kMostAtOnce)), &written, nullptr)) return last_error();
+    from += written;
+    bytes -= written;
   }
   return {};
 }

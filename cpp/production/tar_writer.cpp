@@ -18,7 +18,6 @@ namespace {
 constexpr std::size_t kBlock = 512, kRecord = 20 * kBlock;       // a tar file is a number of whole records
 constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 33) - 1;  // eleven octal digits
 constexpr std::size_t kBuffer = std::size_t{1} << 20;
-constexpr std::size_t kDirect = std::size_t{1} << 18;     // members from here on are written without a copy
 constexpr std::uint64_t kWriteBack = std::uint64_t{1} << 23;  // bytes between two hints to the disk
 constexpr std::size_t kPrefix = 155, kName = 100;
 constexpr char kZeros[kRecord] = {};
@@ -109,7 +108,7 @@ struct TarWriter::State {
   std::size_t buffered = 0;
   std::uint64_t length = 0, written = 0, asked_back = 0;  // of the archive; handed to the system; handed to the disk
   std::uint64_t members = 0;
-  bool hashing = false;
+  bool hashing = false, sync = true;
   Sha256 hash;
 
   ~State() { discard(); }
@@ -143,48 +142,46 @@ struct TarWriter::State {
     throw Error(ErrorCode::io, concat("cannot ", action, " ", path, ": ", failure, advice));
   }
 
-  void write(const platform::Bytes* parts, int count) {
-    if (const std::error_code error = platform::write_all(file, parts, count)) fail("write", error);
-    for (int i = 0; i < count; ++i) written += parts[i].size;
-    if (written - asked_back >= kWriteBack) {
+  void write(const void* data, std::size_t bytes) {
+    if (const std::error_code error = platform::write_all(file, data, bytes)) fail("write", error);
+    written += bytes;
+    if (sync && written - asked_back >= kWriteBack) {
       platform::start_write_back(file, asked_back, written - asked_back);
       asked_back = written;
     }
   }
 
   void flush() {
-    const platform::Bytes all = {buffer.get(), buffered};
-    write(&all, 1);
+    write(buffer.get(), buffered);
     buffered = 0;
   }
 
-  void keep(const void* data, std::size_t bytes) {
+  /// Every write but the last begins and ends at a multiple of kBuffer: the page cache then takes large pages, which is twice as fast.
+  void append(const void* data, std::size_t bytes) {
     const auto* from = static_cast<const char*>(data);
+    length += bytes;
+    if (hashing) hash.update(from, bytes);
     while (bytes > 0) {
-      const std::size_t take = std::min(bytes, kBuffer - buffered);
-      std::memcpy(buffer.get() + buffered, from, take);
-      buffered += take;
+      const bool direct = buffered == 0 && bytes >= kBuffer;
+      const std::size_t take = direct ? bytes / kBuffer * kBuffer : std::min(bytes, kBuffer - buffered);
+      if (direct) {
+        write(from, take);
+      } else {
+        std::memcpy(buffer.get() + buffered, from, take);
+        buffered += take;
+        if (buffered == kBuffer) flush();
+      }
       from += take;
       bytes -= take;
-      if (buffered == kBuffer) flush();
     }
-  }
-
-  void append(const void* data, std::size_t bytes) {
-    if (bytes == 0) return;
-    length += bytes;
-    if (hashing) hash.update(data, bytes);
-    if (bytes < kDirect) return keep(data, bytes);
-    const platform::Bytes parts[] = {{buffer.get(), buffered}, {data, bytes}};
-    write(parts, 2);
-    buffered = 0;
   }
 };
 
-TarWriter::TarWriter(std::string path, bool hash) : state_(new State) {
+TarWriter::TarWriter(std::string path, bool hash, bool sync) : state_(new State) {
   check_argument(!path.empty(), "path of a tar archive must not be empty");
   state_->path = std::move(path);
   state_->hashing = hash;
+  state_->sync = sync;
   std::error_code error;
   do {
     state_->part = concat(state_->path, ".", unique_token(), ".part");
@@ -221,12 +218,14 @@ TarSummary TarWriter::finish() {
   s.append(kZeros, end);
   s.append(kZeros, padding_of(s.length, kRecord));
   s.flush();
-  if (const std::error_code error = platform::sync_file(s.file)) s.fail("write", error);
+  if (s.sync)
+    if (const std::error_code error = platform::sync_file(s.file)) s.fail("write", error);
   if (const std::error_code error = platform::close_file(std::exchange(s.file, platform::kNoFile))) s.fail("write", error);
   if (const std::error_code error = platform::rename_file(s.part, s.path)) s.fail("put in place", error);
   s.stage = State::Stage::finished;  // from here on there is no part file
   s.buffer.reset();
-  if (const std::error_code error = platform::sync_folder_of(s.path)) s.fail("make durable the name of", error);
+  if (s.sync)
+    if (const std::error_code error = platform::sync_folder_of(s.path)) s.fail("make durable the name of", error);
   return {s.length, s.members, s.hashing ? s.hash.hex() : ""};
 }
 

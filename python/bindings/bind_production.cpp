@@ -31,7 +31,7 @@ class HeldBuffer {
 /// Python threads may share a writer by mistake: they wait for each other.
 class LockedTarWriter {
  public:
-  LockedTarWriter(std::string path, bool hash) : writer_(std::move(path), hash) {}
+  LockedTarWriter(std::string path, bool hash, bool sync) : writer_(std::move(path), hash, sync) {}
 
   template <class Use>
   auto with(const Use& use) {
@@ -58,8 +58,10 @@ void bind_production(py::module_& module) {
   py::class_<LockedTarWriter>(module, "TarWriter",
                               "Writes a tar archive (ustar) that appears under its name complete or not at all. The bytes depend on names "
                               "and data alone. As a context manager: aborts unless finished.")
-      .def(py::init([](const std::filesystem::path& path, bool hash) { return std::make_unique<LockedTarWriter>(utf8(path), hash); }),
-           py::arg("path"), py::arg("hash") = true)
+      .def(py::init([](const std::filesystem::path& path, bool hash, bool sync) {
+             return std::make_unique<LockedTarWriter>(utf8(path), hash, sync);
+           }),
+           py::arg("path"), py::arg("hash") = true, py::arg("sync") = true, "`sync`: finish() waits until the archive is on the disk.")
       .def(
           "add",
           [](LockedTarWriter& self, const std::string& name, const py::buffer& data) {

@@ -26,8 +26,10 @@ struct TarSummary {
 /// One thread at a time. A forked child must not use its parent's writer: its calls throw and its destructor keeps the file.
 class FORGE_RT_API TarWriter {
  public:
-  /// Throws io when the part file cannot be made. `hash`: whether finish() reports the SHA-256 of the archive.
-  explicit TarWriter(std::string path, bool hash = true);
+  /// Throws io when the part file cannot be made.
+  ///   hash  finish() reports the SHA-256 of the archive
+  ///   sync  finish() waits for the disk; without, a finished archive survives the end of the process, not that of the machine
+  explicit TarWriter(std::string path, bool hash = true, bool sync = true);
   ~TarWriter();  ///< aborts
   TarWriter(TarWriter&& other) noexcept;
   TarWriter& operator=(TarWriter&& other) noexcept;
@@ -40,8 +42,8 @@ class FORGE_RT_API TarWriter {
   /// the part file is removed, and every later call throws.
   std::uint64_t add(std::string_view name, const void* data, std::size_t bytes);
 
-  /// Ends the archive, waits until it is on the disk, renames it to `path` (an existing file is replaced at once) and waits until
-  /// the name is on the disk too. Throws as `add` does; a file that was there stays untouched then. The writer is spent.
+  /// Ends the archive, waits until it is on the disk, renames it to `path` (an existing file is replaced in one step) and waits
+  /// until the name is on the disk too. Throws as `add` does; a file that was there stays untouched then. The writer is spent.
   TarSummary finish();
 
   /// Removes the part file. Quiet, any number of times, also after finish(), which it does not undo.
