@@ -30,7 +30,7 @@ std::error_code rename_file(const std::string& from, const std::string& to);
 /// Returns when the names in the folder of `path` are on the disk.
 std::error_code sync_folder_of(const std::string& path);
 std::error_code remove_file(const std::string& path);
-/// The disk, a quota or a limit on file sizes is exhausted.
+/// The disk or a quota is exhausted.
 bool out_of_space(const std::error_code& error);
 
 }  // namespace forge_rt::platform

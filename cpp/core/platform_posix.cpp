@@ -89,6 +89,6 @@ std::error_code sync_folder_of(const std::string& path) {
 
 std::error_code remove_file(const std::string& path) { return unlink(path.c_str()) < 0 ? last_error() : std::error_code(); }
 
-bool out_of_space(const std::error_code& error) { return error.value() == ENOSPC || error.value() == EDQUOT || error.value() == EFBIG; }
+bool out_of_space(const std::error_code& error) { return error.value() == ENOSPC || error.value() == EDQUOT; }
 
 }  // namespace forge_rt::platform

@@ -68,8 +68,7 @@ std::error_code sync_folder_of(const std::string&) { return {}; }  // MOVEFILE_W
 std::error_code remove_file(const std::string& path) { return success_or_error(DeleteFileW(wide(path).c_str())); }
 
 bool out_of_space(const std::error_code& error) {
-  return error.value() == ERROR_DISK_FULL || error.value() == ERROR_HANDLE_DISK_FULL || error.value() == ERROR_DISK_QUOTA_EXCEEDED ||
-         error.value() == ERROR_FILE_TOO_LARGE;
+  return error.value() == ERROR_DISK_FULL || error.value() == ERROR_HANDLE_DISK_FULL || error.value() == ERROR_DISK_QUOTA_EXCEEDED;
 }
 
 }  // namespace forge_rt::platform

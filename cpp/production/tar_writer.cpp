@@ -135,8 +135,12 @@ struct TarWriter::State {
     failure = error.message();
     std::string advice;
     if (platform::out_of_space(error))
-      advice = concat("; the archive needs more than ", length,
-                      " bytes and fewer fitted: free some space or choose another folder, then run again");
+      advice = concat("; at least ", length, " bytes are needed: free some space or choose another folder, then run again");
+    else if (error == std::errc::file_too_large)
+      advice = concat("; at least ", length, " bytes are needed: make smaller archives or raise the limit on file sizes (ulimit -f)");
+    else if (error == std::errc::no_such_file_or_directory)
+      advice = "; its part file was removed while it was written: run again, and do not clean the folder meanwhile";
+    else if (error == std::errc::is_a_directory) advice = "; remove the folder of that name";
     discard();
     stage = Stage::failed;
     throw Error(ErrorCode::io, concat("cannot ", action, " ", path, ": ", failure, advice));

@@ -399,6 +399,32 @@ TEST(sha256_in_pieces) {
   }
 }
 
+TEST(sha256_paths_agree) {
+  const Isa before = active_isa();
+  Random random(3, 0, "sha256");
+  std::string text(5000, '\0');
+  for (char& c : text) c = static_cast<char>(random.next_u32());
+  for (std::size_t n = 0; n <= 300; ++n) {
+    set_isa(Isa::baseline);
+    const std::string plain = sha256_hex(text.data() + n, n);
+    set_isa(best_isa());
+    CHECK(sha256_hex(text.data() + n, n) == plain);
+  }
+  set_isa(Isa::baseline);
+  const std::string plain = sha256_hex(text.data(), text.size());
+  for (int split = 0; split < 100; ++split) {
+    Sha256 hash;
+    for (std::size_t at = 0; at < text.size();) {
+      set_isa(random.below(4) == 0 ? Isa::baseline : best_isa());  // also in the middle of a message
+      const std::size_t piece = std::min<std::size_t>(random.below(split < 50 ? 200 : 2000), text.size() - at);
+      hash.update(text.data() + at, piece);
+      at += piece;
+    }
+    CHECK(hash.hex() == plain);
+  }
+  set_isa(before);
+}
+
 // ---- half floats ----
 
 TEST(half_conversions) {
