@@ -132,9 +132,6 @@ def _camera(statistics: Json) -> str:
     )
     plots = [_figure(f"Yaw × pitch, images in cells of {coverage['step_deg']}°", "", heat, "wide")]
     plots += [_histogram(title, label, pose[name]) for name, (title, label) in _POSE.items()]
-    plots.append(
-        _histogram("Size of the face", "pixels, longer side of the box of the landmarks", statistics["face_px"])
-    )
     return _grid(plots)
 
 
@@ -156,12 +153,12 @@ def _landmarks(statistics: Json) -> str:
     head = f"<tr><th></th><th></th>{names}</tr>"
     face = f'<div class="face">{svg.points(dots)}{ramp}</div>'
     table = f'<table class="groups">{head}{"".join(rows)}</table>'
-    return _grid(
-        [
-            _figure("Visible share of each point", "", face),
-            _figure("By part of the face", "share of points", table, "double"),
-        ]
-    )
+    size = _histogram("Size of the face", "pixels, longer side of the box of the landmarks", statistics["face_px"])
+    return _grid([
+        _figure("Visible share of each point", "", face),
+        _figure("By part of the face", "share of points", table),
+        size,
+    ])  # fmt: skip
 
 
 def _classes(manifest: Json, statistics: Json) -> str:
@@ -169,21 +166,16 @@ def _classes(manifest: Json, statistics: Json) -> str:
     has, pixels = [], []
     for entry in statistics["classes"]:
         label, color = f"{entry['id']}  {entry['name']}", _rgb(colors.get(entry["id"], (128, 128, 128)))
-        when_present = number(entry["mean_pixels_when_present"])
+        mean = entry["mean_pixels_when_present"]
+        share, area = percent(entry["share_of_images"]), f"{number(mean)} px, {percent(entry['share_of_pixels'])}"
         has.append(
-            Bar(
-                label,
-                entry["share_of_images"] or 0.0,
-                percent(entry["share_of_images"]),
-                color,
-                f"{entry['name']}: {entry['images']:,} images",
-            )
+            Bar(label, entry["share_of_images"] or 0.0, share, color, f"{entry['name']}: {entry['images']:,} images")
         )
-        tip = f"{entry['name']}: {percent(entry['share_of_pixels'])} of all pixels, {when_present} px in an image that has it"
-        pixels.append(Bar(label, entry["share_of_pixels"] or 0.0, f"{when_present} px", color, tip))
+        pixels.append(Bar(label, (mean or 0.0) ** 0.5, area, color))
+    note = "bar: side of a square of that area; numbers: mean pixels where present, share of all pixels"
     return _grid([
         _figure("Images that have the class", "share of images", svg.bars(has, width=600, longest=1.0), "half"),
-        _figure("Area", "bar: share of all pixels; number: mean pixels where present", svg.bars(pixels, width=600), "half"),
+        _figure("Area", note, svg.bars(pixels, width=600, text_width=130), "half"),
     ])  # fmt: skip
 
 
@@ -191,7 +183,7 @@ def _expressions(statistics: Json) -> str:
     entries = statistics["expressions"].items()
     negative = any(entry["min"] is not None and entry["min"] < -0.1 for _, entry in entries)
     greatest = max((entry["max"] for _, entry in entries if entry["max"] is not None), default=0.0)
-    first, last = (-1.0 if negative else 0.0), (1.0 if greatest <= 1.0 else 2.0)
+    first, last = (-1.0 if negative else 0.0), next((end for end in (1.0, 1.25, 1.5) if greatest <= end), 2.0)
     rows = []
     for name, entry in entries:
         share = entry["present"]
@@ -207,18 +199,18 @@ def _expressions(statistics: Json) -> str:
 
 
 def _attributes(statistics: Json) -> str:
-    styles = {"kind": "choice", "counts": statistics["styles"]}
-    plots = [_choice("style", styles, statistics["count"])]
-    entries = statistics["attributes"].items()
-    plots += [_histogram(name, "value", entry) for name, entry in entries if entry["kind"] == "slider"]
-    choices = [(name, entry) for name, entry in entries if entry["kind"] == "choice"]
-    choices.sort(key=lambda item: (len(item[1]["counts"]), item[0]))  # boxes of a row are of similar height
-    plots += [_choice(name, entry, statistics["count"]) for name, entry in choices]
-    return _grid(plots)
+    count, entries = statistics["count"], statistics["attributes"].items()
+    sliders = [_histogram(name, "value", entry) for name, entry in entries if entry["kind"] == "slider"]
+    choices = {
+        "style": statistics["styles"],
+        **{name: entry["counts"] for name, entry in entries if entry["kind"] == "choice"},
+    }
+    boxes = "".join(_choice(name, counts, count) for name, counts in choices.items())
+    return f'{_grid(sliders)}<div class="columns">{boxes}</div>'
 
 
-def _choice(name: str, entry: Json, count: int) -> str:
-    counts = list(entry["counts"].items())
+def _choice(name: str, entry: Mapping[str, int], count: int) -> str:
+    counts = list(entry.items())
     rows = [
         Bar(choice, n, percent(n / count if count else None), tip=f"{choice}: {n:,} images")
         for choice, n in counts[:_CHOICES]
@@ -290,7 +282,9 @@ def _histogram(title: str, label: str, values: Json) -> str:
 def _summary(values: Json) -> str:
     if not values["n"]:
         return f"{values['missing']:,} images without a value" if values["missing"] else ""
-    parts = [f"mean {number(values['mean'])}", f"90 % in {number(values['p05'])} … {number(values['p95'])}"]
+    spread = values["max"] - values["min"]
+    mean, low, high = (svg.rounded(values[key], spread) for key in ("mean", "p05", "p95"))
+    parts = [f"mean {mean}", f"90 % in {low} … {high}"]
     if values["min"] == values["max"]:
         parts = [f"always {number(values['min'])}"]
     if values["below"] or values["above"]:
@@ -384,7 +378,8 @@ def text(manifest: Json, statistics: Json, problems: Sequence[str]) -> str:
     ]
     columns = {**statistics["pose"], "face_px": statistics["face_px"], "agreement": statistics["agreement"]}
     for name, values in columns.items():
-        numbers = "".join(f"{number(values[key]):>9}" for key in ("min", "p05", "mean", "p95", "max"))
+        spread = (values["max"] or 0.0) - (values["min"] or 0.0)
+        numbers = "".join(f"{svg.rounded(values[key], spread):>9}" for key in ("min", "p05", "mean", "p95", "max"))
         lines.append(f"{name:<14}{numbers}  {_line(values)}".rstrip())
     common = sorted(statistics["classes"], key=lambda entry: entry["share_of_images"] or 0.0)
     rare = [f"{entry['name']} {percent(entry['share_of_images'])}" for entry in common if entry["images"]][:6]
@@ -416,16 +411,16 @@ def _line(values: Json, width: int = 24) -> str:
     if not occupied or occupied[0] == occupied[-1]:
         return ""
     used = counts[occupied[0] : occupied[-1] + 1]
-    width = min(width, len(used))
-    groups = [sum(used[len(used) * k // width : len(used) * (k + 1) // width]) for k in range(width)]
+    join = -(-len(used) // width)
+    groups = [sum(used[k : k + join]) for k in range(0, len(used), join)]
     return "".join(" " if n == 0 else "▁▂▃▄▅▆▇█"[min(8 * n // max(groups), 7)] for n in groups)
 
 
 _CSS = """
 :root{color-scheme:light dark;--page:#f5f6f8;--card:#fff;--text:#1b1f26;--muted:#5d6673;--line:#b4bbc6;--grid:#e6e9ee;--track:#eef0f4;
---accent:#2f6db5;--good:#1f8a5b;--bad:#d0472f;--outside:#a9b1bd;--good-page:#e4f4ec;--bad-page:#fce9e5}
+--accent:#2f6db5;--good:#1f8a5b;--bad:#d0472f;--visible:#2f6db5;--hidden:#e39a3b;--outside:#a9b1bd;--good-page:#e4f4ec;--bad-page:#fce9e5}
 @media (prefers-color-scheme:dark){:root{--page:#121519;--card:#1b2027;--text:#e6e9ee;--muted:#9aa4b2;--line:#4c5663;--grid:#2a313a;
---track:#262c35;--accent:#69a8ee;--good:#48c08a;--bad:#f07a62;--outside:#5b6674;--good-page:#16302a;--bad-page:#3a211d}}
+--track:#262c35;--accent:#69a8ee;--good:#48c08a;--bad:#f07a62;--visible:#69a8ee;--hidden:#c9792b;--outside:#5b6674;--good-page:#16302a;--bad-page:#3a211d}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--text);font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:1320px;margin:0 auto;padding:28px 24px 64px}
@@ -438,23 +433,25 @@ h1{font-size:28px;margin:0 0 14px}h2{font-size:20px;margin:40px 0 4px}section>p{
 .facts b{display:block;font-size:24px;line-height:1.2}.facts span{color:var(--muted);font-size:13px}
 .remarks{margin-top:14px}
 .grid{display:grid;grid-template-columns:repeat(6,1fr);gap:14px;margin-top:10px}
-figure{margin:0;min-width:0;grid-column:span 2}figure.wide,figure.double{grid-column:span 4}figure.half{grid-column:span 3}
+figure{margin:0;min-width:0;grid-column:span 2}figure.wide{grid-column:span 4;grid-row:span 2}figure.half{grid-column:span 3}
 figcaption{font-weight:600;margin-bottom:8px}figcaption small{display:block;font-weight:400;font-size:12.5px;color:var(--muted)}
-figure.all{margin-top:10px}.sheet{width:100%;border-radius:8px;margin-top:10px;display:block}
+figure.all{margin-top:10px}.columns{columns:3;column-gap:14px;margin-top:14px}.columns figure{break-inside:avoid;margin-bottom:14px}
+.sheet{width:100%;border-radius:8px;margin-top:10px;display:block}
 svg{width:100%;height:auto;display:block;overflow:visible}svg[width]{width:auto}
 text{font-size:11.5px;fill:var(--muted)}text.name{fill:var(--text)}text.axis{font-size:12px;fill:var(--text)}
 .line{stroke:var(--line)}.grid line,.grid{stroke-width:1}line.grid{stroke:var(--grid)}.outlined{stroke:var(--line);stroke-width:.75}
 table{border-collapse:collapse;width:100%;font-size:13px}th{font-weight:400;text-align:left;white-space:nowrap}
 td{font-variant-numeric:tabular-nums}tr:first-child th{color:var(--muted);font-size:12px}
-.groups td,.groups th{padding:5px 8px}.groups tr:first-child th,.groups td{text-align:right}.groups .stack{width:55%;padding:0}
+.groups td,.groups th{padding:8px 0 8px 8px}.groups th:first-child{padding-left:0}.groups tr:first-child th,.groups td{text-align:right}
+.groups .stack{width:40%;font-size:0;text-align:left}
 .stack i{display:inline-block;height:16px;vertical-align:middle}
-.visible{background:var(--good)}.hidden{background:var(--bad)}.outside{background:var(--outside)}
+.visible{background:var(--visible)}.hidden{background:var(--hidden)}.outside{background:var(--outside)}
 .key{display:inline-block;width:9px;height:9px;margin-right:5px;border-radius:2px}.groups tr:last-child{font-weight:600;border-top:1px solid var(--grid)}
 .face{max-width:330px;margin:0 auto}.ramp{display:flex;gap:8px;align-items:center;font-size:12px;color:var(--muted);margin-top:8px}
-.ramp i{flex:1;height:10px;border-radius:5px;background:linear-gradient(in oklab to right,var(--bad),var(--good))}
+.ramp i{flex:1;height:10px;border-radius:5px;background:linear-gradient(in oklab to right,var(--hidden),var(--visible))}
 .weights td,.weights th{padding:2px 6px 2px 0}.weights td:nth-child(3){text-align:right;width:56px}.weights td:nth-child(4){width:92px}
 .meter{display:block;height:10px;background:var(--track);min-width:70px}.meter i{display:block;height:100%;background:var(--accent)}
 .made th{vertical-align:top;padding:4px 16px 4px 0;color:var(--muted);font-size:13px}.made td{padding:4px 0}code{overflow-wrap:anywhere;font-size:12px}
 pre{background:var(--track);padding:10px 12px;border-radius:6px;overflow:auto;margin:0 0 10px}
-@media (max-width:960px){figure,figure.wide,figure.double,figure.half{grid-column:1/-1}}
+@media (max-width:960px){figure,figure.wide,figure.half{grid-column:1/-1}.columns{columns:1}}
 """

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 10, 40
+_FAINT = 0.2  #: opacity of a cell with one image
 
 
 class Bar(NamedTuple):
@@ -24,7 +25,7 @@ class Bar(NamedTuple):
 class Dot(NamedTuple):
     x: float
     y: float
-    share: float | None  #: 0..1, from --bad to --good; None: unknown
+    share: float | None  #: 0..1, from --hidden to --visible; None: unknown
     tip: str
 
 
@@ -36,6 +37,14 @@ def number(value: float | None, digits: int = 3) -> str:
     if abs(value) < 10 ** (digits - 1):
         text = f"{float(f'{value:.{digits}g}'):.{digits + 3}f}".rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text.replace("-", "−")
+
+
+def rounded(value: float | None, spread: float) -> str:
+    """`value` to about three digits of `spread`, so that a mean of nearly nothing reads 0."""
+    if value is None or not spread > 0:
+        return number(value)
+    digits = max(2 - math.floor(math.log10(spread)), 0)
+    return number(round(value, digits), 9) if digits else number(round(value))
 
 
 def percent(share: float | None) -> str:
@@ -55,7 +64,7 @@ def ticks(low: float, high: float, about: int = 6) -> list[float]:
         return [low]
     raw = (high - low) / about
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.999)
+    step = next(s * power for s in (1, 2, 5, 10) if s * power >= raw * 0.8)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(k * step, 12) for k in range(first, last + 1)]
 
@@ -117,9 +126,11 @@ def spark(values: Mapping[str, Any], first: float, last: float, *, width: int = 
     return _svg(width, height, "".join(parts), "distribution", fixed=True)
 
 
-def bars(rows: Sequence[Bar], *, width: int = 400, label_width: int = 120, longest: float | None = None) -> str:
+def bars(
+    rows: Sequence[Bar], *, width: int = 400, label_width: int = 132, text_width: int = 62, longest: float | None = None
+) -> str:
     """Horizontal bars, one a row; `longest`: the value of a full bar."""
-    row_height, text_width = 20, 92
+    row_height = 20
     height = max(row_height * len(rows), row_height) + 4
     if not rows:
         return _svg(width, height, _label(width / 2, 15, "no values", "middle"), "no values")
@@ -131,7 +142,7 @@ def bars(rows: Sequence[Bar], *, width: int = 400, label_width: int = 120, longe
         length = max(room * min(row.value / full, 1.0), 1.5 if row.value > 0 else 0.0)
         tip = row.tip or f"{row.label}: {row.text}"
         parts.append(
-            _label(label_width - 8, y + 14, _short(row.label, (label_width - 8) // 7), "end", "name", row.label)
+            _label(label_width - 8, y + 14, _short(row.label, int((label_width - 8) / 6.3)), "end", "name", row.label)
         )
         parts.append(_rect(label_width, y + 3, room, 14, "var(--track)"))
         if length:
@@ -170,7 +181,11 @@ def heat_map(
                 yaw, pitch = x_low + c * step, y_low + r * step
                 tip = f"{x_label} {number(yaw)} to {number(yaw + step)}, {y_label} {number(pitch)} to {number(pitch + step)}: {n:,} images"
                 at = _LEFT + 8 + (c - first_column) * cell_w, _TOP + (last_row - r) * cell_h
-                parts.append(_rect(*at, cell_w - 0.6, cell_h - 0.6, "var(--accent)", tip, opacity=0.1 + 0.9 * n / peak))
+                parts.append(
+                    _rect(
+                        *at, cell_w - 0.6, cell_h - 0.6, "var(--accent)", tip, opacity=_FAINT + (1 - _FAINT) * n / peak
+                    )
+                )
     left, low = x_low + first_column * step, y_low + first_row * step
 
     def x(v: float) -> float:
@@ -196,7 +211,7 @@ def points(dots: Sequence[Dot], *, radius: float = 5.5, margin: float = 12) -> s
         fill = (
             "var(--track)"
             if dot.share is None
-            else f"color-mix(in oklab, var(--good) {100 * dot.share:.1f}%, var(--bad))"
+            else f"color-mix(in oklab, var(--visible) {100 * dot.share:.1f}%, var(--hidden))"
         )
         parts.append(
             f'<circle cx="{dot.x + margin:g}" cy="{dot.y + margin:g}" r="{radius:g}" class="outlined" style="fill:{fill}">'
@@ -242,7 +257,7 @@ def _legend(x: float, y: float, peak: int) -> list[str]:
                 14,
                 height / steps,
                 "var(--accent)",
-                opacity=0.1 + 0.9 * k / (steps - 1),
+                opacity=_FAINT + (1 - _FAINT) * k / (steps - 1),
             )
         )
     return [
