@@ -84,10 +84,10 @@ def _verdict(problems: Sequence[str]) -> str:
 
 def _headline(manifest: Json, statistics: Json) -> str:
     plan, sizes = manifest["plan"], statistics["bytes"]
-    size = plan["size"]
+    size, count, people = plan["size"], statistics["count"], statistics["identities"]
     facts = [
-        (f"{statistics['count']:,}", f"images of {size} × {size} px"),
-        (f"{statistics['identities']:,}", "identities"),
+        (f"{count:,}", f"image{'s' * (count != 1)} of {size} × {size} px"),
+        (f"{people:,}", "identity" if people == 1 else "identities"),
         (data_size(sizes["total"]), f"{data_size(sizes['mean'])} an image"),
         (_share_text(statistics["accepted"], statistics["count"]), "accepted"),
         (percent(statistics["landmarks"]["visible"]), "of landmarks visible"),
@@ -167,7 +167,10 @@ def _classes(manifest: Json, statistics: Json) -> str:
     for entry in statistics["classes"]:
         label, color = f"{entry['id']}  {entry['name']}", _rgb(colors.get(entry["id"], (128, 128, 128)))
         mean = entry["mean_pixels_when_present"]
-        share, area = percent(entry["share_of_images"]), f"{number(mean)} px, {percent(entry['share_of_pixels'])}"
+        share, area = (
+            percent(entry["share_of_images"]),
+            f"{number(mean)} px, {percent(entry['share_of_pixels'])}" if mean else "–",
+        )
         has.append(
             Bar(label, entry["share_of_images"] or 0.0, share, color, f"{entry['name']}: {entry['images']:,} images")
         )
@@ -442,7 +445,7 @@ text{font-size:11.5px;fill:var(--muted)}text.name{fill:var(--text)}text.axis{fon
 .line{stroke:var(--line)}.grid line,.grid{stroke-width:1}line.grid{stroke:var(--grid)}.outlined{stroke:var(--line);stroke-width:.75}
 table{border-collapse:collapse;width:100%;font-size:13px}th{font-weight:400;text-align:left;white-space:nowrap}
 td{font-variant-numeric:tabular-nums}tr:first-child th{color:var(--muted);font-size:12px}
-.groups td,.groups th{padding:8px 0 8px 8px}.groups th:first-child{padding-left:0}.groups tr:first-child th,.groups td{text-align:right}
+.groups td,.groups th{white-space:nowrap;padding:8px 0 8px 8px}.groups th:first-child{padding-left:0}.groups tr:first-child th,.groups td{text-align:right}
 .groups .stack{width:40%;font-size:0;text-align:left}
 .stack i{display:inline-block;height:16px;vertical-align:middle}
 .visible{background:var(--visible)}.hidden{background:var(--hidden)}.outside{background:var(--outside)}

@@ -50,6 +50,8 @@ def rounded(value: float | None, spread: float) -> str:
 def percent(share: float | None) -> str:
     if share is None:
         return "–"
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
     if 0 < share < 0.001:
         return "<0.1 %"
     # 99.98 % must not read 100 %: it would say that none is missing
@@ -170,8 +172,7 @@ def heat_map(
     first_column, last_column = _widen(columns[0], columns[-1], 12, len(counts[0]))
     n_columns, n_rows = last_column - first_column + 1, last_row - first_row + 1
     room = width - _LEFT - 8 - 86
-    cell_w = room / n_columns
-    cell_h = min(cell_w, 340 / n_rows)
+    cell_w, cell_h = room / n_columns, 0.5 * width / n_rows
     bottom = _TOP + cell_h * n_rows
     peak = max(map(max, counts))
     parts = [_rect(_LEFT + 8, _TOP, room, cell_h * n_rows, "var(--track)")]
