@@ -258,7 +258,7 @@ def _making(manifest: Json) -> str:
     }
     lines = "".join(f"<tr><th>{key}</th><td><code>{escape(str(value))}</code></td></tr>" for key, value in rows.items())
     replay = f"<pre>{escape(manifest['replay'])}</pre>"
-    return f'<figure class="all"><figcaption>Make it again, byte for byte</figcaption>{replay}<table class="made">{lines}</table></figure>'
+    return f'<figure class="all"><figcaption>Make it again</figcaption>{replay}<table class="made">{lines}</table></figure>'
 
 
 # ---- parts of the page ----
