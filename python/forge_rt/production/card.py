@@ -110,8 +110,10 @@ def _numbers(statistics: Json) -> str:
 {_table(["", "5 % are below", "mean", "95 % are below"], lines)}
 
 Landmarks: {percent(marks["visible"])} visible, {percent(marks["hidden"])} hidden, {percent(marks["outside"])} outside the frame.
-Data: {data_size(sizes["total"])}, {data_size(sizes["mean"])} an image. Agreement is the chance that a pixel on a border of labels has a stronger image edge than one elsewhere: 1 is
-perfect, 0.5 is unrelated. `statistics.json` has all histograms; `forge-rt inspect DIR --html report.html` draws them.
+Data: {data_size(sizes["total"])}, {data_size(sizes["mean"])} an image.
+
+Agreement is the chance that a pixel on a border of labels has a stronger image edge than one elsewhere: 1 is perfect, 0.5 is unrelated.
+`statistics.json` has all histograms; `forge-rt inspect DIR --html report.html` draws them.
 """
 
 
@@ -199,7 +201,10 @@ def _classes(manifest: Json, found: Sequence[Json]) -> str:
         )
     note = ""
     if manifest["plan"]["layout"] == "synthforge":
-        note = "\nThese are the classes that the index counts. The files in `seg/` hold the 20 classes of the published SynthForge set, of the bare head, as colours.\n"
+        note = (
+            "\nThese are the classes that the index counts. The files in `seg/` hold the 20 classes of the published SynthForge set,\n"
+            "of the bare head, as colours.\n"
+        )
     return f"""## Classes
 
 Left and right are the subject's. *After a flip*: the id that a mirrored image needs.
