@@ -80,7 +80,7 @@ def _what(manifest: Json, statistics: Json) -> str:
     return f"""# Synthetic faces, {count:,} images
 
 {count:,} rendered images of {size} × {size} pixels of {people:,} faces that do not exist{f" ({_plain(styles)})" if styles else ""}, each with class labels,
-depth, 68 landmarks, camera and all parameters of the head. The labels are not drawn by people or networks: they come from the geometry that the
+depth, 68 landmarks{" and camera" if plan["layout"] == "synthforge" else ", camera and all parameters of the head"}. The labels are not drawn by people or networks: they come from the geometry that the
 images are rendered from.
 
 ![the first samples: image, labels with landmarks, depth](contact_sheet.png)
@@ -184,7 +184,7 @@ Beside the samples:
 
 Pixels: x right, y down, the centre of the top-left pixel is (0.5, 0.5). Camera frame: x right, y down, z forward. Head frame: metres, x towards the
 subject's left, y up, z out of the face. Yaw is positive where the camera sees the subject's left side, pitch where it looks down. Landmarks: 68 points
-in iBUG order; their third number is 0 outside the frame, 1 hidden, 2 visible.
+in iBUG order{"" if layout == "synthforge" else "; their third number is 0 outside the frame, 1 hidden, 2 visible"}.
 """
 
 

@@ -228,7 +228,7 @@ def _choice(name: str, entry: Mapping[str, int], count: int) -> str:
 def _quality(statistics: Json) -> str:
     count = statistics["count"]
     attempts = [Bar(f"{k}", n, f"{n:,}") for k, n in statistics["attempts"].items()]
-    reasons = [Bar(reason, n, f"{n:,}", "var(--bad)") for reason, n in list(statistics["reasons"].items())[:12]]
+    reasons = list(statistics["reasons"].items())
     refused = count - statistics["accepted"]
     plots = [
         _histogram(
@@ -244,7 +244,10 @@ def _quality(statistics: Json) -> str:
     ]
     if refused:
         note = f"{refused:,} kept and marked: no draw was good enough"
-        plots.append(_figure("Images not accepted", note, svg.bars(reasons, label_width=260)))
+        rows = "".join(f"<tr><td>{escape(reason)}</td><td>{n:,}</td></tr>" for reason, n in reasons[:8])
+        rest = sum(n for _, n in reasons[8:])
+        rows += f"<tr><td>other reasons</td><td>{rest:,}</td></tr>" if rest else ""
+        plots.append(_figure("Images not accepted", note, f'<table class="reasons">{rows}</table>'))
     return _grid(plots)
 
 
@@ -454,6 +457,7 @@ td{font-variant-numeric:tabular-nums}tr:first-child th{color:var(--muted);font-s
 .ramp i{flex:1;height:10px;border-radius:5px;background:linear-gradient(in oklab to right,var(--hidden),var(--visible))}
 .weights td,.weights th{padding:2px 6px 2px 0}.weights td:nth-child(3){text-align:right;width:56px}.weights td:nth-child(4){width:92px}
 .meter{display:block;height:10px;background:var(--track);min-width:70px}.meter i{display:block;height:100%;background:var(--accent)}
+.reasons td{padding:3px 0;overflow-wrap:anywhere}.reasons td:last-child{text-align:right;padding-left:12px}
 .made th{vertical-align:top;padding:4px 16px 4px 0;color:var(--muted);font-size:13px}.made td{padding:4px 0}code{overflow-wrap:anywhere;font-size:12px}
 pre{background:var(--track);padding:10px 12px;border-radius:6px;overflow:auto;margin:0 0 10px}
 @media (max-width:960px){figure,figure.wide,figure.half{grid-column:1/-1}.columns{columns:1}}
