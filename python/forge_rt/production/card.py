@@ -77,10 +77,11 @@ def _what(manifest: Json, statistics: Json) -> str:
     plan = manifest["plan"]
     size, count, people = plan["size"], statistics["count"], statistics["identities"]
     styles = " and ".join(f"{n:,} in style {name}" for name, n in statistics["styles"].items())
+    rest = " and camera" if plan["layout"] == "synthforge" else ", camera and all parameters of the head"
     return f"""# Synthetic faces, {count:,} images
 
 {count:,} rendered images of {size} × {size} pixels of {people:,} faces that do not exist{f" ({_plain(styles)})" if styles else ""}, each with class labels,
-depth, 68 landmarks{" and camera" if plan["layout"] == "synthforge" else ", camera and all parameters of the head"}. The labels are not drawn by people or networks: they come from the geometry that the
+depth, 68 landmarks{rest}. The labels are not drawn by people or networks: they come from the geometry that the
 images are rendered from.
 
 ![the first samples: image, labels with landmarks, depth](contact_sheet.png)

@@ -112,8 +112,8 @@ class Statistics:
         self._bytes: list[int] = [0, 0]  # number, sum
         self._bytes_range: list[int] = []
         self._attempts: Counter[int] = Counter()
-        self._reasons: Counter[str] = Counter()
-        self._styles: Counter[str] = Counter()
+        self._reasons: Counter[str | None] = Counter()
+        self._styles: Counter[str | None] = Counter()
         self._numbers = {name: Histogram(*BINS[name]) for name in (*_POSE, "agreement")}
         self._numbers["face_px"] = Histogram(0, 2 * size, 100)
         self._coverage = np.zeros((180 // COVERAGE_STEP_DEG, 360 // COVERAGE_STEP_DEG), np.int64)
