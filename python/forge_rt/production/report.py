@@ -233,7 +233,7 @@ def _quality(statistics: Json) -> str:
     plots = [
         _histogram(
             "Agreement",
-            "do borders of labels lie on edges of the image? 1 always, 0.5 unrelated",
+            "1: borders of labels are edges; 0.5: unrelated",
             statistics["agreement"],
         ),
         _figure(
