@@ -4,6 +4,7 @@ set(FORGE_SOURCES
   cpp/capi/head.cpp
   cpp/capi/library.cpp
   cpp/capi/rasterize.cpp
+  cpp/core/checksum.cpp
   cpp/core/device.cpp
   cpp/core/error.cpp
   cpp/core/isa.cpp
@@ -31,11 +32,14 @@ set(FORGE_SOURCES
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
+  cpp/ops/deflate.cpp
   cpp/ops/head_lbs.cpp
   cpp/ops/head_lbs_cpu.cpp
   cpp/ops/interpolate.cpp
   cpp/ops/label_projection.cpp
   cpp/ops/neural_views.cpp
+  cpp/ops/png.cpp
+  cpp/ops/png_filter.cpp
   cpp/ops/rasterize.cpp
   cpp/ops/registry.cpp
   cpp/ops/sample_texture.cpp

@@ -11,6 +11,7 @@ namespace forge_rt::python {
 namespace py = pybind11;
 
 void bind_camera(py::module_& module);
+void bind_codecs(py::module_& module);
 void bind_core(py::module_& module);
 void bind_forge_head(py::module_& module);
 void bind_head(py::module_& module);
