@@ -158,7 +158,7 @@ void bind_forge_head(py::module_& module) {
   py::class_<ForgeHead, std::shared_ptr<ForgeHead>>(module, "ForgeHead", "Compiled ForgeHead; use forge_rt.ForgeHead.")
       .def_static(
           "load", [](const std::string& folder) { return std::const_pointer_cast<ForgeHead>(ForgeHead::load(folder)); }, py::arg("folder"))
-      .def("sample", &ForgeHead::sample, py::arg("seed"), py::arg("index"), py::arg("wild") = 0.0)
+      .def("sample", &ForgeHead::sample, py::arg("seed"), py::arg("index"), py::arg("wild") = 0.0, py::arg("attempt") = 0)
       .def("neutral", &ForgeHead::neutral)
       .def("set_slider", &ForgeHead::set_slider, py::arg("face"), py::arg("name"), py::arg("value"))
       .def("set_expression", &ForgeHead::set_expression, py::arg("face"), py::arg("name"), py::arg("weight"))

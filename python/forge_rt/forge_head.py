@@ -113,13 +113,13 @@ class ForgeHead:
     def neutral(self) -> FaceParameters:
         return self._head.neutral()
 
-    def sample(self, seed: int, index: int = 0, style: str | float = "studio") -> FaceParameters:
-        """A random face: a pure function of (seed, index, style).
+    def sample(self, seed: int, index: int = 0, style: str | float = "studio", *, attempt: int = 0) -> FaceParameters:
+        """A random face: a pure function of (seed, index, style, attempt). `attempt` draws another of the same index and style.
 
         `style`: "studio" (smooth CG look), "wild" (harsh light, occluders, noise, compression, other label habits),
         "mixed" (half of each), or the share of wild images, 0..1.
         """
-        return self._head.sample(seed, index, wild_share(style))
+        return self._head.sample(seed, index, wild_share(style), attempt)
 
     def face(
         self,

@@ -259,14 +259,15 @@ void draw_options(const Person& person, FaceParameters& face) {
 
 }  // namespace prior
 
-FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index, double wild) const {
+FaceParameters ForgeHead::sample(std::uint64_t seed, std::uint64_t index, double wild, std::uint32_t attempt) const {
   check_argument(wild >= 0.0 && wild <= 1.0, "the share of wild images must be 0..1, got ", wild);
   FaceParameters face = neutral();
   prior::Person person;
   person.model = impl_.get();
   person.seed = seed;
   person.index = index;
-  person.wild = person.stream("style").uniform() < wild;
+  person.wild = person.stream("style").uniform() < wild;  // before the attempt is set: redraws keep the style
+  person.attempt = attempt;
   face.style = person.wild ? "wild" : "studio";
   prior::draw_identity(person, face);
   prior::draw_options(person, face);

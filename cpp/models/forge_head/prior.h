@@ -11,6 +11,7 @@ namespace forge_rt::prior {
 struct Person {
   const ForgeHead::Impl* model = nullptr;
   std::uint64_t seed = 0, index = 0;
+  std::uint32_t attempt = 0;
   bool wild = false;
   // hidden factors of the identity
   int kind = 0;             // row of kKinds
@@ -19,7 +20,7 @@ struct Person {
   double child = 0.0;
   double weight = 0.0;
 
-  Random stream(const char* purpose) const { return Random(seed, index, purpose); }
+  Random stream(const char* purpose) const { return Random(seed, index, purpose, attempt); }
 };
 
 /// Kinds of people: looks and shapes that often come together. They overlap widely and every feature also varies alone; their only

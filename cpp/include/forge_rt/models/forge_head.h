@@ -184,7 +184,8 @@ class FORGE_RT_API ForgeHead {
 
   /// Parameters of sample `index`: a pure function of (seed, index). Identity, expression, look and light, from the prior.
   /// `wild` is the probability that the image is of style "wild" rather than "studio" (docs/design/forgehead.md).
-  FaceParameters sample(std::uint64_t seed, std::uint64_t index, double wild = 0.0) const;
+  /// `attempt` (< 2^16) draws another face of the same index and style, for samples that a run rejects.
+  FaceParameters sample(std::uint64_t seed, std::uint64_t index, double wild = 0.0, std::uint32_t attempt = 0) const;
   /// A neutral face.
   FaceParameters neutral() const;
 
