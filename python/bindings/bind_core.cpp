@@ -125,6 +125,9 @@ void bind_core(py::module_& module) {
   module.def(
       "set_isa", [](const std::string& name) { set_isa(parse_isa(name)); }, py::arg("name"), "Changes the CPU path of the whole process.");
   module.def("isa_reason", &isa_reason);
+  module.def(
+      "check_device", [](const std::string& name) { return Device::parse(name).str(); }, py::arg("name"),
+      "The full name of a device, e.g. 'cuda' -> 'cuda:0'. Raises DeviceUnavailableError, with the reason, when it cannot be used.");
   module.def("num_threads", &num_threads);
   module.def("set_num_threads", &set_num_threads, py::arg("n"), "Threads of one call, the caller included. Results never depend on it.");
   module.def(

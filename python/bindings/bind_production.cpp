@@ -95,7 +95,9 @@ void bind_production(py::module_& module) {
           "abort", [](LockedTarWriter& self) { self.with([](TarWriter& writer) { writer.abort(); }); },
           "Leaves nothing. Harmless after finish().")
       .def("__enter__", [](py::object self) { return self; })
-      .def("__exit__", [](LockedTarWriter& self, const py::args&) { self.with([](TarWriter& writer) { writer.abort(); }); });
+      .def("__exit__", [](LockedTarWriter& self, const py::object&, const py::object&, const py::object&) {
+        self.with([](TarWriter& writer) { writer.abort(); });
+      });
 
   module.def(
       "sha256",

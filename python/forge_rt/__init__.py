@@ -21,17 +21,25 @@ from forge_rt.head import Head  # type: ignore[assignment]  # likewise
 from forge_rt.paths import asset_path, cmake_dir, include_dir, library_path
 
 if TYPE_CHECKING:
+    from forge_rt.production import Inspection as Inspection
     from forge_rt.production import Plan as Plan
+    from forge_rt.production import Progress as Progress
+    from forge_rt.production import Replayed as Replayed
+    from forge_rt.production import RunResult as RunResult
+    from forge_rt.production import batches as batches
     from forge_rt.production import generate as generate
+    from forge_rt.production import inspect as inspect
+    from forge_rt.production import replay as replay
 
-_LAZY = {"Plan": "forge_rt.production", "generate": "forge_rt.production"}
+#: data sets: loaded when first used
+_PRODUCTION = ("Inspection", "Plan", "Progress", "Replayed", "RunResult", "batches", "generate", "inspect", "replay")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    if name in _PRODUCTION:
         import importlib
 
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        return getattr(importlib.import_module("forge_rt.production"), name)
     raise AttributeError(f"module 'forge_rt' has no attribute {name!r}")
 
 
@@ -39,12 +47,19 @@ __all__ = [
     "FaceBatch",
     "ForgeHead",
     "Head",
+    "Inspection",
     "Plan",
+    "Progress",
+    "Replayed",
+    "RunResult",
+    "batches",
+    "generate",
+    "inspect",
+    "replay",
     "__version__",
     "asset_path",
     "camera",
     "cmake_dir",
-    "generate",
     "include_dir",
     "library_path",
     *(name for name in dir(_core) if not name.startswith("_")),

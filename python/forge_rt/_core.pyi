@@ -6,9 +6,10 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import numpy.typing
+import os
 import typing
 import typing_extensions
-__all__: list[str] = ['Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'SliderInfo', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'contour_rows', 'cuda_status', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'vertex_normals']
+__all__: list[str] = ['Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'check_device', 'contour_rows', 'cuda_status', 'encode_png', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'vertex_normals']
 class ForgeError(Exception):
     code: typing.ClassVar[str]
 class CancelledError(ForgeError, RuntimeError):
@@ -1081,7 +1082,7 @@ class ForgeHead:
         ...
     def render(self, faces: collections.abc.Sequence[FaceParameters], cameras: collections.abc.Sequence[Camera], *, size: typing.Any, supersample: typing.SupportsInt | typing.SupportsIndex = 2, normals: bool = False, soft_labels: bool = False, layers: bool = False, uv: bool = False, device: str = 'cpu') -> FaceImages:
         ...
-    def sample(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, wild: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> FaceParameters:
+    def sample(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, wild: typing.SupportsFloat | typing.SupportsIndex = 0.0, attempt: typing.SupportsInt | typing.SupportsIndex = 0) -> FaceParameters:
         ...
     def set_expression(self, face: FaceParameters, name: str, weight: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
@@ -1107,6 +1108,34 @@ class ForgeHead:
     @property
     def triangles(self) -> Tensor:
         ...
+class TarWriter:
+    """
+    Writes a tar archive (ustar) that appears under its name complete or not at all. The bytes depend on names and data alone. As a context manager: aborts unless finished.
+    """
+    def __enter__(self) -> typing.Any:
+        ...
+    def __exit__(self, arg0: typing.Any, arg1: typing.Any, arg2: typing.Any) -> None:
+        ...
+    def __init__(self, path: os.PathLike | str | bytes, hash: bool = True, sync: bool = True) -> None:
+        """
+        `sync`: finish() waits until the archive is on the disk.
+        """
+    def abort(self) -> None:
+        """
+        Leaves nothing. Harmless after finish().
+        """
+    def add(self, name: str, data: typing_extensions.Buffer) -> int:
+        """
+        Appends a member; returns the offset of its header. The data is 512 bytes after it.
+        """
+    def add_many(self, members: collections.abc.Sequence[tuple[str, typing_extensions.Buffer]]) -> list[int]:
+        """
+        `add` for each (name, data), in order. After an error the members before the wrong one are in the archive.
+        """
+    def finish(self) -> tuple[int, int, str]:
+        """
+        Puts the archive in place, durably: (bytes, members, sha256); sha256 is '' without `hash`.
+        """
 class RasterOutput:
     """
     Result of rasterize; see forge_rt/ops/rasterize.h. Pass it back as `out=` to reuse its memory.
@@ -1167,6 +1196,10 @@ def _unproject(arg0: typing.Any, arg1: typing.Any, arg2: collections.abc.Sequenc
     ...
 def best_isa() -> str:
     ...
+def check_device(name: str) -> str:
+    """
+    The full name of a device, e.g. 'cuda' -> 'cuda:0'. Raises DeviceUnavailableError, with the reason, when it cannot be used.
+    """
 def contour_rows(rotations: typing.Any, chain: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], sign: typing.SupportsInt | typing.SupportsIndex) -> list[int]:
     """
     Rows 0..78 of the dynamic contour table (spec/next3d §17.3).
@@ -1174,6 +1207,11 @@ def contour_rows(rotations: typing.Any, chain: collections.abc.Sequence[typing.S
 def cuda_status() -> dict:
     """
     What the CUDA side of this build looks like from here; `reason` says why device_count is 0.
+    """
+def encode_png(image: typing.Any) -> bytes:
+    """
+    A PNG file of image [H, W] or [H, W, C], uint8 or uint16; C = 1 (grey), 3 (RGB) or 4 (RGBA). The bytes depend on the image alone.
+    Releases the GIL; may be called from many threads at once.
     """
 def fill_enclosed(alpha: typing.Any) -> Tensor:
     """
@@ -1260,6 +1298,10 @@ def set_isa(name: str) -> None:
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     Threads of one call, the caller included. Results never depend on it.
+    """
+def sha256(data: typing_extensions.Buffer) -> str:
+    """
+    64 lower-case digits.
     """
 def vertex_normals(positions: typing.Any, topology: Topology) -> Tensor:
     """

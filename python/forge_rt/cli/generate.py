@@ -1,24 +1,41 @@
-"""forge-rt generate: writes an annotated data set."""
+"""forge-rt generate: writes an annotated data set, or goes on with one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from forge_rt.production import Progress
+
 app = typer.Typer(pretty_exceptions_enable=False)
+
+#: options that belong to the plan; the others say how to work
+_PLAN = (
+    "count", "seed", "model", "style", "views", "size", "camera", "layout", "shard_size", "rgb", "depth", "extras",
+    "supersample", "min_visible",
+)  # fmt: skip
+_WORK = ("out", "threads", "batch", "device", "workers", "resume", "repair", "json", "quiet")
 
 
 @app.command()
 def generate(
-    out: Annotated[Path, typer.Option("--out", help="New or empty folder for the data set.")],
-    count: Annotated[int, typer.Option("--count", help="Number of images.")],
-    seed: Annotated[int, typer.Option("--seed", help="Run seed; image i is a pure function of (seed, i).")] = 0,
-    size: Annotated[int, typer.Option("--size", help="Pixels per side.")] = 512,
+    out: Annotated[Path | None, typer.Option("--out", help="New or empty folder for the data set.")] = None,
+    count: Annotated[int | None, typer.Option("--count", help="Number of images.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Run seed (0); image i is a pure function of (seed, i).")
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="forgehead")] = None,
     style: Annotated[
-        str, typer.Option("--style", help="studio, wild, mixed, or the share of wild images, e.g. 0.3.")
-    ] = "studio",
+        str | None,
+        typer.Option("--style", help="studio (default), wild, mixed, or the share of wild images, e.g. 0.3."),
+    ] = None,
+    views: Annotated[
+        int | None, typer.Option("--views", help="Images of each identity from different cameras (1).")
+    ] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Pixels per side (512).")] = None,
     camera: Annotated[
         str | None,
         typer.Option(
@@ -26,63 +43,201 @@ def generate(
             help="Preset (portrait, frontal, paper, synthforge-code, wild) or a .yaml/.json file. Default: portrait, for wild images the wild preset.",
         ),
     ] = None,
-    layout: Annotated[str, typer.Option("--layout", help="folders: images/ seg/ depth/ annotations/")] = "folders",
-    rgb: Annotated[str, typer.Option("--rgb", help="jpeg (quality 95, 4:4:4) or png")] = "jpeg",
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="shards (WebDataset tars, default), folders, synthforge or coco.")
+    ] = None,
+    shard_size: Annotated[
+        int | None, typer.Option("--shard-size", help="Samples that are finished together (500).")
+    ] = None,
+    rgb: Annotated[str | None, typer.Option("--rgb", help="jpeg (quality 95, 4:4:4, default), png or webp.")] = None,
+    depth: Annotated[
+        str | None, typer.Option("--depth", help="png16 (0.1 mm steps, default) or npy (float32 metres).")
+    ] = None,
+    extras: Annotated[
+        str | None, typer.Option("--with", help="More members: any of normals,uv,layers,soft, joined by commas.")
+    ] = None,
+    supersample: Annotated[
+        int | None, typer.Option("--supersample", help="Coverage samples per axis, 1 to 4 (2).")
+    ] = None,
+    min_visible: Annotated[
+        float | None,
+        typer.Option("--min-visible", help="Samples with a smaller visible share of landmarks are drawn again (0.35)."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="YAML or JSON file with these options by name; the command line goes before it."),
+    ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", help="Threads (default: FORGE_RT_THREADS, else usable cores, at most 8). Never changes a byte."
+            "--threads", help="Threads of all workers (default: FORGE_RT_THREADS, else usable cores, at most 8)."
         ),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", help="Images rendered together. Never changes a byte.")] = 8,
+    batch: Annotated[int | None, typer.Option("--batch", help="Images rendered together (8).")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="cpu (default), cuda:0, or several: cuda:0,cuda:1 starts a process each."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes on this machine (1).")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, or join others that work at it.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="With --resume: make damaged shards again; their files become *.damaged.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Progress and result as JSON lines on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Write COUNT annotated faces: RGB, segmentation, depth, landmarks, camera and parameters, with a contact sheet.
+    """Write COUNT annotated faces: RGB, segmentation, depth, landmarks, camera and parameters.
 
-    Runs on the CPU with the ForgeHead that comes with forge_rt.
+    The plan (count, seed, style, size, camera, layout, formats) decides every byte; threads, batch, workers and restarts never do.
+    Stopped or killed runs go on with --resume. More machines: the same command under torchrun or Slurm, or by hand with --resume, on a shared folder.
     """
+    import forge_rt as fr
+
+    given = {name: value for name, value in locals().items() if name in (*_PLAN, *_WORK) and value not in (None, False)}
+    options = {**_read_config(config), **given} if config is not None else given
+    plan = _plan_fields({name: options[name] for name in _PLAN if name in options})
+    if "out" not in options:
+        raise fr.InvalidArgumentError("--out, the folder to write to, is missing")
+    if "count" not in plan and not options.get("resume"):
+        raise fr.InvalidArgumentError("--count, the number of images, is missing")
+    names = ("threads", "batch", "device", "workers", "resume", "repair")
+    work: dict[str, Any] = {name: options[name] for name in names if name in options}
+    _run(Path(options["out"]), plan, work, bool(options.get("json")), bool(options.get("quiet")))
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Options by their names; `with` and hyphens as on the command line. A run's plan.json is one, too."""
+    import yaml
+
+    import forge_rt as fr
+
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise fr.NotFoundError(f"--config {path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise fr.InputOutputError(f"cannot read --config {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise fr.InvalidArgumentError(f"--config {path} is neither YAML nor JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise fr.InvalidArgumentError(
+            f"--config {path} must hold options by name, e.g. `count: 1000`, got {type(document).__name__}"
+        )
+    if document.get("format") == "forge_rt run":
+        document = document["plan"]
+    options = {("extras" if name == "with" else str(name).replace("-", "_")): value for name, value in document.items()}
+    known = {*_PLAN, *_WORK}
+    if strange := sorted(set(options) - known):
+        import difflib
+
+        near = difflib.get_close_matches(strange[0], known, 1)
+        hint = f"did you mean {near[0].replace('_', '-')!r}?" if near else f"options are {', '.join(sorted(known))}"
+        raise fr.InvalidArgumentError(f"--config {path} has an unknown option {strange[0]!r}; {hint}")
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _plan_fields(plan: dict[str, Any]) -> dict[str, Any]:
     import contextlib
+
+    if isinstance(plan.get("style"), str):
+        with contextlib.suppress(ValueError):  # a name; the plan checks it
+            plan["style"] = float(plan["style"])
+    if isinstance(plan.get("extras"), str):
+        plan["extras"] = [name.strip() for name in plan["extras"].split(",") if name.strip()]
+    return plan
+
+
+def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, quiet: bool) -> None:
+    import json
+    import shlex
+    import signal
     import sys
-    import time
+    from dataclasses import asdict
 
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     import forge_rt as fr
 
     console = Console(stderr=True)
-    share: str | float = style
-    with contextlib.suppress(ValueError):  # a name; the plan checks it
-        share = float(style)
-    plan = fr.Plan(count=count, seed=seed, size=size, style=share, camera=camera, layout=layout, rgb=rgb).validate()
-    if threads is not None and not 1 <= threads <= 256:
-        raise fr.InvalidArgumentError(f"--threads must be 1..256, got {threads}")
-    console.print(
-        f"forge_rt {fr.__version__}: {count} images of {size} x {size} on the CPU, {fr.isa_reason()}, {threads or fr.num_threads()} threads",
-        highlight=False,
-    )
-    start = time.perf_counter()
-    columns = (
-        TextColumn("generate"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=quiet or not sys.stderr.isatty()) as bar:
-        task = bar.add_task("generate", total=count, rate="")
 
-        def show(done: int) -> None:
-            bar.update(task, completed=done, rate=f"{done / max(time.perf_counter() - start, 1e-9):.1f}/s")
+    def emit(event: str, **values: Any) -> None:
+        typer.echo(json.dumps({"event": event, **values}, default=str))
 
-        try:
-            result = fr.generate(plan, out, threads=threads, batch=batch, progress=show)
-        except KeyboardInterrupt:
-            typer.echo(
-                f"forge-rt: stopped; {out} holds the finished samples but no manifest. Delete it and run again.",
-                err=True,
+    device = work.get("device", "cpu")
+    device = device if isinstance(device, str) else ",".join(device)
+    threads = work.get("threads") or fr.num_threads()
+    if as_json:
+        emit("start", out=str(out), device=device, isa=fr.isa(), threads=threads, engine=fr.__version__)
+    elif not quiet:
+        what = f"{plan['count']} images" if "count" in plan else "the run"
+        console.print(
+            f"forge_rt {fr.__version__}: {what} to {out} on {device}, {fr.isa_reason()}, {threads} threads",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)  # Slurm and others ask politely first
+    bar = _Bar(console, enabled=not (as_json or quiet or not sys.stderr.isatty()))
+    try:
+        with bar:
+            result = fr.generate(
+                out=out, **work, **plan, progress=lambda p: emit("progress", **p.to_json()) if as_json else bar.show(p)
             )
-            raise typer.Exit(130) from None
-    seconds = time.perf_counter() - start
-    typer.echo(f"{result.count} samples in {result.folder} ({seconds:.1f} s, {result.count / seconds:.1f}/s)")
+    except KeyboardInterrupt:
+        command = shlex.join(["forge-rt", "generate", "--out", str(out), "--resume"])
+        if as_json:
+            emit("stopped", resume=command)
+        typer.echo(
+            f"forge-rt: stopped; finished shards are safe, the unfinished one was dropped. Go on with:\n  {command}",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for note in result.notes:
+        console.print(note, highlight=False)
+    if as_json:
+        emit("finished", **{**asdict(result), "seconds": round(result.seconds, 3)})
+        return
+    rate = f" ({result.seconds:.1f} s, {result.made / result.seconds:.1f}/s)" if result.made else ""
+    typer.echo(f"{result.count} samples in {result.folder}{rate}")
+    if result.rejected:
+        typer.echo(
+            f"{result.rejected} draws were rejected and replaced, {result.not_accepted} kept unaccepted: journal.jsonl says which and why"
+        )
     typer.echo(f"contact sheet: {result.contact_sheet}")
+
+
+class _Bar:
+    """Progress on a terminal."""
+
+    def __init__(self, console: Any, enabled: bool) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (TextColumn("generate"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[status]}"))
+        self._bar = Progress(*columns, console=console, disable=not enabled)
+        self._task = self._bar.add_task("generate", total=None, status="")
+
+    def __enter__(self) -> _Bar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, p: Progress) -> None:
+        left = "" if p.eta_s is None else f", {_clock(p.eta_s)} left"
+        queues = "".join(f", {name} {n}" for name, n in p.queues.items())
+        rejected = f", {p.rejected} rejected" if p.rejected else ""
+        status = f"{p.samples_per_s:.1f}/s{left}, shard {p.shards_done} of {p.shards}{rejected}{queues}"
+        self._bar.update(self._task, total=p.count, completed=p.done, status=status)
+
+
+def _clock(seconds: float) -> str:
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"

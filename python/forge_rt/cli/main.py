@@ -16,6 +16,8 @@ COMMANDS = {
     "bench": "forge_rt.cli.bench",
     "doctor": "forge_rt.cli.doctor",
     "generate": "forge_rt.cli.generate",
+    "inspect": "forge_rt.cli.inspect",
+    "replay": "forge_rt.cli.replay",
 }
 
 _debug = False

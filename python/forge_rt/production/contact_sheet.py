@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from forge_rt.production.samples import Sample
 
 #: BGR of visible and hidden landmarks
 _VISIBLE, _HIDDEN = (60, 255, 60), (60, 60, 255)
@@ -37,42 +40,42 @@ def depth_picture(depth_m: np.ndarray) -> np.ndarray:
     return np.repeat(grey[..., None], 3, -1)
 
 
-class ContactSheet:
-    """Collects the first samples of a run: image, labels with landmarks, depth; three tiles a sample."""
+#: how many samples the sheet shows, in rows of _COLUMNS
+SHEET_SAMPLES = 24
+_COLUMNS, _TILE, _GAP = 3, 192, 6
 
-    def __init__(self, colors: Sequence[Sequence[int]], tile: int = 192, columns: int = 3, rows: int = 8) -> None:
-        self._colors = np.zeros((256, 3), np.float32)
-        self._colors[: len(colors)] = np.asarray(colors, np.float32)
-        self._tile, self._columns, self._limit = tile, columns, columns * rows
-        self._samples: dict[int, np.ndarray] = {}
 
-    def add(self, position: int, rgb: Any, segmentation: Any, depth_m: Any, landmarks: Any, visibility: Any) -> None:
-        """`position` is the sample's place in the run; those beyond the sheet are ignored."""
-        if position >= self._limit:
-            return
-        rgb = np.asarray(rgb)
-        tiles = [
-            rgb,
-            overlay(rgb, np.asarray(segmentation), np.asarray(landmarks), np.asarray(visibility), self._colors),
-            depth_picture(np.asarray(depth_m)),
-        ]
-        self._samples[position] = np.concatenate([self._fit(t) for t in tiles], axis=1)
+def sample_tile(sample: Sample, colors: Sequence[Sequence[int]]) -> np.ndarray:
+    """[192, 576, 3] uint8: image, labels with landmarks, depth, side by side."""
+    table = np.zeros((256, 3), np.float32)
+    table[: len(colors)] = np.asarray(colors, np.float32)
+    height, width = sample.segmentation.shape
+    points = sample.landmarks * np.array([_TILE / width, _TILE / height], np.float32)
+    rgb, labels, depth = _fit(sample.rgb), _pick(sample.segmentation), _pick(sample.depth_m)
+    return np.concatenate([rgb, overlay(rgb, labels, points, sample.visibility, table), depth_picture(depth)], axis=1)
 
-    def _fit(self, image: np.ndarray) -> np.ndarray:
-        import cv2
 
-        shrink = image.shape[0] > self._tile
-        return cv2.resize(image, (self._tile, self._tile), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+def _fit(image: np.ndarray) -> np.ndarray:
+    import cv2
 
-    def picture(self) -> np.ndarray:
-        """[H, W, 3] uint8 RGB."""
-        tiles = [self._samples[k] for k in sorted(self._samples)]
-        columns = min(self._columns, max(len(tiles), 1))
-        gap = 6
-        width, height = 3 * self._tile + gap, self._tile + gap
-        rows = max(-(-len(tiles) // columns), 1)
-        canvas = np.full((rows * height + gap, columns * width + gap, 3), 24, np.uint8)
-        for k, tile in enumerate(tiles):
-            y, x = gap + k // columns * height, gap + k % columns * width
-            canvas[y : y + self._tile, x : x + 3 * self._tile] = tile
-        return canvas
+    shrink = image.shape[0] > _TILE
+    return cv2.resize(image, (_TILE, _TILE), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
+
+
+def _pick(image: np.ndarray) -> np.ndarray:
+    """The nearest pixels."""
+    import cv2
+
+    return cv2.resize(image, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
+
+
+def contact_sheet(tiles: Sequence[np.ndarray]) -> np.ndarray:
+    """[H, W, 3] uint8 RGB: the tiles in rows."""
+    columns = min(_COLUMNS, max(len(tiles), 1))
+    width, height = 3 * _TILE + _GAP, _TILE + _GAP
+    rows = max(-(-len(tiles) // columns), 1)
+    canvas = np.full((rows * height + _GAP, columns * width + _GAP, 3), 24, np.uint8)
+    for k, tile in enumerate(tiles):
+        y, x = _GAP + k // columns * height, _GAP + k % columns * width
+        canvas[y : y + _TILE, x : x + 3 * _TILE] = tile
+    return canvas

@@ -1,34 +1,41 @@
-"""What a run makes. The plan alone decides every byte of the data set; threads, batch and machine do not."""
+"""What a run makes. The plan alone decides every byte of the data set; threads, batch, workers and machine do not."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from forge_rt._core import InvalidArgumentError
 from forge_rt.camera import CameraSampler
 from forge_rt.forge_head import cameras_by_style, wild_share
 
-LAYOUTS = ("folders",)
-RGB_FORMATS = ("jpeg", "png")
+LAYOUTS = ("shards", "folders", "synthforge", "coco")
+RGB_FORMATS = ("jpeg", "png", "webp")
+DEPTH_FORMATS = ("png16", "npy")
+EXTRAS = ("normals", "uv", "layers", "soft")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A data set of `count` images of ForgeHead; image i is a pure function of (seed, i)."""
+    """A data set of `count` images of ForgeHead. Image i is view i mod `views` of identity i div `views`: a pure function of (seed, i)."""
 
     count: int
     seed: int = 0
-    size: int = 512  #: pixels, square
+    model: str = "forgehead"
     style: str | float = "studio"  #: studio, wild, mixed, or the share of wild images
+    views: int = 1  #: images of one identity, expression and scene, from different cameras
+    size: int = 512  #: pixels, square
     #: preset, file, or configuration (docs/guides/cameras.md); None: portrait for studio images, the wild preset for wild ones
     camera: str | Mapping[str, Any] | None = None
-    layout: str = "folders"
-    rgb: str = "jpeg"  #: jpeg: quality 95, 4:4:4
+    layout: str = "shards"  #: docs/reference/dataset_record.md
+    shard_size: int = 500  #: samples that are finished together; the tar's length in layout shards
+    rgb: str = "jpeg"  #: jpeg: quality 95, 4:4:4; png; webp: quality 95
+    depth: str = "png16"  #: png16: steps of 0.1 mm; npy: float32 metres
+    extras: tuple[str, ...] = ()  #: of normals, uv, layers, soft
     supersample: int = 2  #: coverage samples per axis
-    model: str = field(default="forgehead")
+    min_visible: float = 0.35  #: a sample whose visible share of the 68 landmarks is less is drawn again
 
     def validate(self) -> Plan:
         """Raises InvalidArgumentError naming the field, what it takes and what came."""
@@ -40,26 +47,55 @@ class Plan:
         def whole(value: Any) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
 
+        def one_of(name: str, choices: tuple[str, ...]) -> None:
+            need(getattr(self, name) in choices, name, " or ".join(map(repr, choices)))
+
         need(whole(self.count) and 1 <= self.count < 2**31, "count", "a whole number from 1 to 2^31 - 1")
         need(whole(self.seed) and 0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
         need(whole(self.size) and 16 <= self.size <= 2048, "size", "a whole number of pixels from 16 to 2048")
-        need(self.layout in LAYOUTS, "layout", " or ".join(map(repr, LAYOUTS)))
-        need(self.rgb in RGB_FORMATS, "rgb", " or ".join(map(repr, RGB_FORMATS)))
+        need(whole(self.views) and 1 <= self.views <= 10_000, "views", "a whole number from 1 to 10000")
+        need(
+            whole(self.shard_size) and 1 <= self.shard_size <= 1_000_000, "shard_size", "a whole number from 1 to 10^6"
+        )
+        one_of("layout", LAYOUTS)
+        one_of("rgb", RGB_FORMATS)
+        one_of("depth", DEPTH_FORMATS)
         need(whole(self.supersample) and 1 <= self.supersample <= 4, "supersample", "1, 2, 3 or 4")
         need(self.model == "forgehead", "model", "'forgehead'")
+        need(isinstance(self.extras, tuple), "extras", f"a tuple of {', '.join(EXTRAS)}")
+        for extra in self.extras:
+            if extra not in EXTRAS:
+                raise InvalidArgumentError(f"extras are any of {', '.join(EXTRAS)}, got {extra!r}")
+        need(len(set(self.extras)) == len(self.extras), "extras", "different names")
+        need(
+            isinstance(self.min_visible, (int, float)) and 0 <= self.min_visible <= 1,
+            "min_visible",
+            "a share from 0 to 1",
+        )
+        if self.layout == "synthforge":
+            need(self.size % 4 == 0, "size", "a multiple of 4: layout synthforge has depth at a quarter of the size")
+            need(not self.extras, "extras", "empty for layout synthforge, which has no place for them")
         wild_share(self.style)
         self.cameras()
         return self
+
+    @property
+    def shards(self) -> int:
+        return -(-self.count // self.shard_size)
+
+    def indices(self, shard: int) -> range:
+        """The samples of one shard."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.count))
 
     def cameras(self) -> dict[str, CameraSampler]:
         """The sampler of each style."""
         return cameras_by_style(self.camera)
 
     def to_json(self) -> dict[str, Any]:
-        """What the manifest records: the camera is written out in full, so that a preset can never change under a data set."""
+        """What a run records: the camera is written out in full, so that a preset can never change under a data set."""
         configs = {style: sampler.config for style, sampler in self.cameras().items()}
         same = configs["studio"] == configs["wild"]
-        return {**asdict(self), "camera": configs["studio"] if same else configs}
+        return {**asdict(self), "extras": list(self.extras), "camera": configs["studio"] if same else configs}
 
     @classmethod
     def from_json(cls, text: str | Mapping[str, Any]) -> Plan:
@@ -67,5 +103,11 @@ class Plan:
         raw = json.loads(text) if isinstance(text, str) else dict(text)
         known = {f.name for f in fields(cls)}
         if unknown := sorted(set(raw) - known):
-            raise InvalidArgumentError(f"unknown plan field {unknown[0]!r}; the fields are {', '.join(sorted(known))}")
+            raise InvalidArgumentError(
+                f"unknown plan field {unknown[0]!r}; the fields are {', '.join(f.name for f in fields(cls))}"
+            )
+        if "count" not in raw:
+            raise InvalidArgumentError("a plan needs count, the number of images")
+        if isinstance(raw.get("extras"), list):
+            raw["extras"] = tuple(raw["extras"])
         return cls(**raw).validate()

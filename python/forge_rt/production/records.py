@@ -1,4 +1,4 @@
-"""What is written down about one sample (dataset record, version 1)."""
+"""What is written down about one sample (dataset record, version 1; docs/reference/dataset_record.md)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 from forge_rt import __version__
 from forge_rt.camera import labels25
 from forge_rt.face_json import face_to_dict
-from forge_rt.forge_head import FaceBatch, ForgeHead
+from forge_rt.forge_head import ForgeHead
+from forge_rt.production.samples import Sample
 
 RECORD_VERSION = 1
 #: 16-bit depth: value x 0.1 mm, up to 6.55 m; 0 = background.
@@ -19,31 +20,46 @@ DEPTH_SCALE_M = 1e-4
 def _numbers(array: Any, digits: int) -> Any:
     """Nested lists of floats with `digits` significant digits; not-a-number becomes null."""
     values = np.asarray(array, np.float64)
-    flat = [float(f"{v:.{digits}g}") if np.isfinite(v) else None for v in values.ravel()]
-    out = np.empty(values.size, object)
-    out[:] = flat
-    return out.reshape(values.shape).tolist()
+    form = f"%.{digits}g"
+    flat = [float(form % v) if v - v == 0 else None for v in values.ravel().tolist()]  # inf and nan: v - v is nan
+    if values.ndim == 1:
+        return flat
+    width = values.shape[-1]
+    return [flat[k : k + width] for k in range(0, len(flat), width)]
 
 
 def encode_depth(depth_m: np.ndarray) -> np.ndarray:
     """float32 metres → uint16 steps of DEPTH_SCALE_M; background and what is out of range become 0."""
-    steps = np.rint(depth_m / np.float32(DEPTH_SCALE_M))
-    return np.where((steps > 0) & (steps <= 65535), steps, 0).astype(np.uint16)
+    steps = np.divide(depth_m, np.float32(DEPTH_SCALE_M))
+    np.rint(steps, out=steps)
+    if steps.size and not (steps.min() >= 0 and steps.max() <= 65535):  # also when there are nans
+        steps = np.where((steps > 0) & (steps <= 65535), steps, 0)
+    return steps.astype(np.uint16)
 
 
-def annotation(head: ForgeHead, batch: FaceBatch, k: int, files: dict[str, str]) -> dict[str, Any]:
-    """The record of member k of a batch as plain JSON values. Units are in the key names."""
-    face, camera = batch.faces[k], batch.camera[k]
-    points = np.asarray(batch.landmarks)[k]
-    visibility = np.asarray(batch.visibility)[k]
+def attributes(sample: Sample, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The properties people select by: skin, age and the like as numbers, hair style and the like by name."""
+    macro = {name.split("/")[1]: value for name, value in parameters["sliders"].items() if name.startswith("macro/")}
+    return {
+        "style": sample.face.style,
+        "melanin": parameters["appearance"]["melanin"],
+        **macro,
+        **parameters["options"],
+    }
+
+
+def annotation(head: ForgeHead, sample: Sample, agreement: float) -> dict[str, Any]:
+    """The record of a sample as plain JSON values. Units are in the key names."""
+    camera = sample.camera
     height, width = camera.size
-    assert batch.index is not None
-    parameters = face_to_dict(head, face)
+    parameters = face_to_dict(head, sample.face)
     return {
         "record_version": RECORD_VERSION,
-        "index": batch.index[k],
-        "seed": batch.seed,
-        "files": files,
+        "index": sample.index,
+        "seed": sample.seed,
+        "identity": sample.identity,
+        "view": sample.view,
+        "attempt": sample.attempt,
         "image": {"height": height, "width": width},
         "depth": {"scale_m": DEPTH_SCALE_M, "background": 0, "kind": "camera z"},
         "camera": {
@@ -54,17 +70,14 @@ def annotation(head: ForgeHead, batch: FaceBatch, k: int, files: dict[str, str])
             "label25": _numbers(labels25(camera)[0], 9),
             "generator_world": {"scale": 2.5, "shift": [0.0, 0.0, 0.0]},
         },
-        "landmarks_px": [[*xy, int(v)] for xy, v in zip(_numbers(points, 7), visibility, strict=True)],
-        "landmarks_camera_m": _numbers(np.asarray(batch.landmarks_camera_m)[k], 7),
-        "landmarks_head_m": _numbers(np.asarray(batch.landmarks_head_m)[k], 7),
+        "landmarks_px": [[*xy, v] for xy, v in zip(_numbers(sample.landmarks, 7), sample.visibility.tolist(), strict=True)],
+        "landmarks_camera_m": _numbers(sample.landmarks_camera_m, 7),
+        "landmarks_head_m": _numbers(sample.landmarks_head_m, 7),
         "head": parameters,
-        "attributes": {
-            "style": face.style,
-            "melanin": parameters["appearance"]["melanin"],
-            **{name.split("/")[1]: value for name, value in parameters["sliders"].items() if name.startswith("macro/")},
-            **parameters["options"],
-        },
-        "accepted": True,
+        "attributes": attributes(sample, parameters),
+        "agreement": round(agreement, 6),
+        "accepted": sample.accepted,
+        "reason": sample.reason,
         "model": {"name": "forgehead", "sha256": head.hash},
         "engine": f"forge_rt {__version__}",
     }  # fmt: skip

@@ -1,140 +1,317 @@
-"""Makes a data set: renders batches while worker threads encode and write the one before."""
+"""`generate`: makes a data set, or goes on with one. Starts the workers and shows what they do."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from forge_rt import __version__, _core
-from forge_rt.forge_head import FaceBatch, ForgeHead
-from forge_rt.production import folders
-from forge_rt.production.contact_sheet import ContactSheet
+from forge_rt import _core
+from forge_rt._core import CorruptFileError, InternalError, InvalidArgumentError
+from forge_rt.forge_head import ForgeHead
+from forge_rt.production import journal
+from forge_rt.production.finish import tidy
+from forge_rt.production.folder import MANIFEST, SHEET, RunFolder, made_with
+from forge_rt.production.pipeline import Counters
 from forge_rt.production.plan import Plan
-from forge_rt.production.records import DEPTH_SCALE_M, RECORD_VERSION
-
-#: called with the number of finished samples; may raise to stop the run
-Progress = Callable[[int], None]
+from forge_rt.production.progress import OnProgress, Progress, Rate
+from forge_rt.production.verify import verify
+from forge_rt.production.worker import Settings, work
 
 
 @dataclass(frozen=True)
 class RunResult:
     folder: Path
     count: int
+    made: int  #: samples written by this call
+    rejected: int  #: draws that were not good enough, by this call
+    not_accepted: int  #: samples kept although every draw failed
+    seconds: float
     manifest: Path
     contact_sheet: Path
+    notes: tuple[str, ...] = ()
 
 
-@contextmanager
-def _threads(n: int | None) -> Any:
-    before = _core.num_threads()
-    if n is not None:
-        _core.set_num_threads(n)
-    try:
-        yield _core.num_threads()
-    finally:
-        _core.set_num_threads(before)
+@dataclass(frozen=True)
+class Rank:
+    """Place among processes that were started together by torchrun or Slurm."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+    @classmethod
+    def from_environment(cls) -> Rank:
+        for names in (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID")):
+            values = [os.environ.get(name) for name in names]
+            if values[0] is None or values[1] is None:
+                continue
+            try:
+                rank, world, local = int(values[0]), int(values[1]), int(values[2] or 0)
+            except ValueError:
+                raise InvalidArgumentError(
+                    f"{names[0]} and {names[1]} must be numbers, got {values[0]!r}, {values[1]!r}"
+                ) from None
+            if not 0 <= rank < world:
+                raise InvalidArgumentError(f"{names[0]} must be in 0..{names[1]} - 1 = {world - 1}, got {rank}")
+            return cls(rank, world, local)
+        return cls()
 
 
 def generate(
-    plan: Plan,
-    out: str | os.PathLike[str],
+    plan: Plan | None = None,
+    out: str | os.PathLike[str] | None = None,
     *,
     threads: int | None = None,
     batch: int = 8,
-    progress: Progress | None = None,
+    device: str | Sequence[str] = "cpu",
+    workers: int = 1,
+    resume: bool = False,
+    repair: bool = False,
+    progress: OnProgress | None = None,
+    **fields: Any,
 ) -> RunResult:
-    """Writes the data set of `plan` into the empty or new folder `out`.
+    """Writes the data set of `plan`, or of the plan's fields given by name, into the new or empty folder `out`.
 
-    Threads and batch change the speed, never a byte. Each file appears complete or not at all; the manifest comes last,
+    >>> fr.generate(out="faces", count=1000, style="mixed")
+
+    Threads, batch, workers and restarts change the speed, never a byte. Shards appear complete or not at all; the manifest comes last,
     so a folder with a manifest is a finished data set.
-    Raises InvalidArgumentError for a bad plan or a folder that is not empty, InputOutputError when the disk refuses.
+
+    threads   of all workers together; default forge_rt.num_threads()
+    device    "cpu", "cuda:0", or several: one worker process each
+    workers   processes on this machine, at least one for each device. More machines: the same call on a shared folder, started by torchrun
+              or Slurm (RANK and WORLD_SIZE, or SLURM_PROCID and SLURM_NTASKS, are read), or by hand with `resume`
+    resume    goes on with the run in `out`, or joins others that work at it; finished shards are checked first. The plan may be left out
+    repair    with resume: damaged or missing shards are renamed to *.damaged and made again
+    progress  called with a `Progress` about four times a second in the calling thread; an exception stops the run
+
+    Raises InvalidArgumentError for a bad plan or a folder of something else, CorruptFileError for damaged shards, UnsupportedError when going
+    on would make other bytes, InputOutputError when the disk refuses. Finished shards stay whatever happens.
     """
-    plan.validate()
-    if not 1 <= batch <= 1024:
-        raise _core.InvalidArgumentError(f"batch must be 1..1024, got {batch}")
+    started = time.monotonic()
+    if out is None:
+        raise InvalidArgumentError("out, the folder to write to, is missing")
     root = Path(out)
+    plan = _plan(plan, fields, root, resume)
+    if not 1 <= batch <= 1024:
+        raise InvalidArgumentError(f"batch must be 1..1024, got {batch}")
+    if threads is not None and not 1 <= threads <= 256:
+        raise InvalidArgumentError(f"threads must be 1..256, got {threads}")
+    if not 1 <= workers <= 256:
+        raise InvalidArgumentError(f"workers must be 1..256, got {workers}")
+    rank = Rank.from_environment()
+    devices = _devices(device, rank)
+    workers = max(workers, len(devices))
+
     head = ForgeHead()
-    cameras = plan.cameras()
-    sheet = ContactSheet([label.color for label in head.labels])
-    folders.prepare(root)
+    if rank.world > 1 and rank.rank > 0 and not resume:
+        _await_plan(root)
+    run = RunFolder.start(root, plan, head, devices[0], join=resume or rank.rank > 0)
+    notes: list[str] = []
+    if resume and rank.rank == 0:
+        notes += _check_finished_shards(run, repair)
+    if run.finished:
+        tidy(run)
+        return _result(run, Counters(), started, ("every shard was finished already", *notes))
 
-    with _threads(threads) as workers, ThreadPoolExecutor(workers, thread_name_prefix="forge-rt-encode") as pool:
-        pending: list[Future[None]] = []
-        written = 0
-
-        def finish(futures: list[Future[None]]) -> int:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-            return len(futures)
-
-        try:
-            for start in range(0, plan.count, batch):
-                faces = head.generate(
-                    seed=plan.seed,
-                    index=range(start, min(start + batch, plan.count)),
-                    style=plan.style,
-                    camera=cameras,
-                    size=plan.size,
-                    supersample=plan.supersample,
-                )
-                for k in range(len(faces)):
-                    _show(sheet, start + k, faces, k)
-                written += finish(pending)  # at most two batches in memory
-                if progress is not None and pending:
-                    progress(written)
-                pending = [pool.submit(folders.write_sample, root, head, faces, k, plan.rgb) for k in range(len(faces))]
-            written += finish(pending)
-        except BaseException:
-            for future in pending:
-                future.cancel()
-            raise
-        if progress is not None:
-            progress(written)
-
-    picture = root / "contact_sheet.png"
-    folders.write_atomically(picture, folders.encode_image(sheet.picture(), "png"))
-    manifest = root / "manifest.json"
-    folders.write_atomically(manifest, folders.dump_json(_manifest(plan, head)))
-    return RunResult(root, plan.count, manifest, picture)
+    run.log(
+        "start",
+        workers=workers,
+        batch=batch,
+        devices=devices,
+        rank=rank.rank,
+        world=rank.world,
+        **made_with(head, devices[0]),
+    )
+    per_worker = max(1, (threads or _core.num_threads()) // workers)
+    settings = [
+        Settings(per_worker, batch, devices[k % len(devices)], rank.rank * workers + k, rank.world * workers)
+        for k in range(workers)
+    ]
+    before = sum(line["count"] for line in run.journal().values())
+    display = _Display(run, before, progress)
+    try:
+        counters = _one(run, settings[0], display) if workers == 1 else _processes(run, settings, display)
+    except BaseException as error:
+        run.log("stopped", why=f"{type(error).__name__}: {error}")
+        raise
+    display.show([counters], {}, last=True)
+    result = _result(run, counters, started, tuple(notes))
+    run.log("finished", made=result.made, rejected=result.rejected, seconds=round(result.seconds, 3))
+    return result
 
 
-def _show(sheet: ContactSheet, position: int, batch: FaceBatch, k: int) -> None:
-    sheet.add(
-        position, np.asarray(batch.rgb)[k], np.asarray(batch.segmentation)[k], np.asarray(batch.depth_m)[k],
-        np.asarray(batch.landmarks)[k], np.asarray(batch.visibility)[k],
+def _plan(plan: Plan | None, fields: dict[str, Any], root: Path, resume: bool) -> Plan:
+    if plan is not None and fields:
+        raise InvalidArgumentError(f"give a plan or its fields, not both (got {', '.join(fields)})")
+    if plan is not None:
+        return plan.validate()
+    if "extras" in fields:
+        fields["extras"] = tuple(fields["extras"])
+    if resume and (root / "plan.json").exists():
+        there = RunFolder.open(root).plan
+        return Plan.from_json({**there.to_json(), **fields}) if fields else there
+    return Plan.from_json(fields)
+
+
+def _devices(device: str | Sequence[str], rank: Rank) -> list[str]:
+    names = [device] if isinstance(device, str) else list(device)
+    names = [part.strip() for name in names for part in name.split(",")]
+    if names == ["cuda"] and rank.world > 1:
+        names = [f"cuda:{rank.local}"]
+    checked = [_core.check_device(name) for name in names]
+    if len({name.split(":")[0] for name in checked}) > 1:
+        raise InvalidArgumentError(
+            f"devices of one run must be of one kind, got {', '.join(checked)}: their bytes differ"
+        )
+    return checked
+
+
+def _await_plan(root: Path, patience_s: float = 120.0) -> None:
+    """Rank 0 makes the folder."""
+    end = time.monotonic() + patience_s
+    while not (root / "plan.json").exists():
+        if time.monotonic() > end:
+            raise InvalidArgumentError(
+                f"rank 0 made no {root}/plan.json in {patience_s:.0f} s; is {root} on a file system all ranks share?"
+            )
+        time.sleep(0.1)
+
+
+def _check_finished_shards(run: RunFolder, repair: bool) -> list[str]:
+    """Reads every finished shard. Damage is an error, or with `repair` set aside to be made again."""
+    damaged = dict(verify(run))
+    if not damaged:
+        return []
+    if not repair:
+        first = next(iter(damaged.values()))
+        more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
+        raise CorruptFileError(
+            f"{run.root}: {first}{more}; nothing was touched. Put it back, or add --repair to have it made again: "
+            "damaged files are kept as *.damaged"
+        )
+    lines = run.journal()
+    for shard in damaged:
+        run.set_aside(lines.pop(shard))
+    if run.finished:
+        run.reopen(lines)
+    journal.write(run.root, lines.values())
+    return [f"made again: {text}" for text in damaged.values()]
+
+
+def _result(run: RunFolder, counters: Counters, started: float, notes: tuple[str, ...]) -> RunResult:
+    return RunResult(
+        run.root, run.plan.count, counters.written, counters.rejected, counters.not_accepted,
+        time.monotonic() - started, run.root / MANIFEST, run.root / SHEET, notes,
     )  # fmt: skip
 
 
-def _manifest(plan: Plan, head: ForgeHead) -> dict[str, Any]:
-    """No times, hosts or paths: equal plans give equal manifests."""
-    camera = "" if not isinstance(plan.camera, str) else f" --camera {plan.camera}"
-    return {
-        "format": "forge_rt dataset",
-        "record_version": RECORD_VERSION,
-        "engine": f"forge_rt {__version__}",
-        "model": {"name": "forgehead", "sha256": head.hash, "licence": "Apache-2.0"},
-        "plan": plan.to_json(),
-        "count": plan.count,
-        "labels": [
-            {"id": label.id, "name": label.name, "color": list(label.color), "mirror": label.mirror}
-            for label in head.labels
-        ],
-        "depth": {
-            "scale_m": DEPTH_SCALE_M,
-            "nothing": 0,
-            "kind": "camera z; objects in front of the face have depth and class 0",
-        },
-        "landmarks": "68 points in iBUG order, pixels with the centre of the top-left pixel at (0.5, 0.5); third value 0 outside, 1 hidden, 2 visible",
-        "replay": (
-            f"forge-rt generate --out DIR --count {plan.count} --seed {plan.seed} --style {plan.style} --size {plan.size}{camera} "
-            f"--layout {plan.layout} --rgb {plan.rgb}"
-        ),
-    }
+class _Display:
+    """Turns counters of workers into `Progress`, four times a second."""
+
+    def __init__(self, run: RunFolder, before: int, progress: OnProgress | None) -> None:
+        self._run, self._before, self._progress = run, before, progress
+        self._rate = Rate()
+        self._last = -1.0
+        self._shards = run.plan.shards
+        self._shards_before = len(run.journal())
+
+    def show(self, counters: Sequence[Counters], queues: dict[str, int], last: bool = False) -> None:
+        elapsed = self._rate.elapsed_s
+        if self._progress is None or (elapsed - self._last < 0.25 and self._last >= 0 and not last):
+            return
+        self._last = elapsed
+        made = sum(c.written for c in counters)
+        rate = self._rate.update(made)
+        done = min(self._before + made, self._run.plan.count)
+        if last:
+            done, rate = self._run.plan.count, made / elapsed if elapsed > 0 else 0.0
+        left = self._run.plan.count - done
+        self._progress(
+            Progress(
+                done=done, count=self._run.plan.count, rejected=sum(c.rejected for c in counters),
+                not_accepted=sum(c.not_accepted for c in counters),
+                shards_done=self._shards if last else min(self._shards_before + sum(c.shards for c in counters), self._shards),
+                shards=self._shards, elapsed_s=elapsed, samples_per_s=rate,
+                eta_s=left / rate if rate > 0 else None, queues=queues,
+            )
+        )  # fmt: skip
+
+
+def _one(run: RunFolder, settings: Settings, display: _Display) -> Counters:
+    return work(run, settings, lambda counters, queues: display.show([counters], queues))
+
+
+# ---- several processes ----
+
+
+def _processes(run: RunFolder, settings: Sequence[Settings], display: _Display) -> Counters:
+    """Starts one process for each settings and waits. A worker that dies is reported; the others take over its shard."""
+    messages: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+    children: list[subprocess.Popen[bytes]] = []
+    counters = [Counters() for _ in settings]
+    queues: list[dict[str, int]] = [{} for _ in settings]
+    errors: list[tuple[str, str]] = []
+
+    def listen(k: int, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            messages.put((k, json.loads(line)))
+
+    try:
+        for k, setting in enumerate(settings):
+            command = [
+                sys.executable,
+                "-m",
+                "forge_rt.production.worker",
+                str(run.root),
+                json.dumps(dataclasses.asdict(setting)),
+            ]
+            child = subprocess.Popen(command, stdout=subprocess.PIPE)
+            children.append(child)
+            threading.Thread(target=listen, args=(k, child), daemon=True).start()
+        while True:
+            alive = any(child.poll() is None for child in children)
+            try:
+                k, message = messages.get(timeout=0.25)
+            except queue.Empty:
+                if not alive:
+                    break
+                continue
+            if message["kind"] == "error":
+                errors.append((message["type"], message["message"]))
+            else:
+                counters[k] = Counters(**message["counters"])
+                queues[k] = message.get("queues", {})
+                together = {name: sum(q.get(name, 0) for q in queues) for name in ("encode", "write")}
+                display.show(counters, together)
+    except BaseException:
+        for child in children:
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+        for child in children:
+            child.wait()
+        raise
+    total = Counters(*(sum(getattr(c, f.name) for c in counters) for f in dataclasses.fields(Counters)))
+    dead = [f"worker {k} ended with code {child.returncode}" for k, child in enumerate(children) if child.returncode]
+    if dead:
+        run.log("workers lost", what=dead)
+    if not run.finished:
+        if errors:
+            kind, text = errors[0]
+            raise getattr(_core, kind, InternalError)(text)
+        raise InternalError(
+            f"{'; '.join(dead) or 'the workers ended'} before the run was finished; go on with --resume"
+        )
+    return total

@@ -1,0 +1,87 @@
+"""Files that appear complete or not at all, and errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+from forge_rt._core import InputOutputError
+
+PART = ".part"
+
+
+def failure(action: str, path: Path, error: OSError) -> InputOutputError:
+    """One sentence for an error of the operating system."""
+    why = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        why += "; finished shards are safe: free some space and go on with --resume"
+    elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        why += "; choose a folder you may write to"
+    return InputOutputError(f"cannot {action} {path}: {why}")
+
+
+def write_atomically(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """With `sync` the data is on the disk when this returns. The name of the part file is unique: several workers may write one file."""
+    part = path.with_name(f"{path.name}.{os.getpid():x}{secrets.token_hex(3)}{PART}")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        part.replace(path)
+        if sync:
+            sync_folder(path.parent)
+    except OSError as error:
+        remove_quietly(part)
+        raise failure("write", path, error) from error
+    except BaseException:
+        remove_quietly(part)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # folders cannot be opened there; NTFS journals renames
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_quietly(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Leftovers of processes that were killed."""
+    if folder.is_dir():
+        for path in folder.glob(f"*{PART}"):
+            remove_quietly(path)
+
+
+def make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise InputOutputError(f"{path} is a file, a folder is needed there") from error
+    except OSError as error:
+        raise failure("create", path, error) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Reads 4 MiB at a time."""
+    total = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 22):
+                total.update(chunk)
+    except OSError as error:
+        raise failure("read", path, error) from error
+    return total.hexdigest()

@@ -1,0 +1,109 @@
+"""The index: one row a sample, what people select and count by. Parquet; rows do not depend on the shard size but for shard and offset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forge_rt._core import CorruptFileError
+from forge_rt.forge_head import ForgeHead
+from forge_rt.production.samples import Sample
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def schema(head: ForgeHead) -> pa.Schema:
+    import pyarrow as pa
+
+    neutral = head.neutral()
+    sliders = [s.name for s in head.sliders if s.name.startswith("macro/")]
+    attributes = [pa.field("attribute/melanin", pa.float32())]
+    attributes += [pa.field("attribute/" + name.split("/")[1], pa.float32()) for name in sliders]
+    attributes += [pa.field(f"attribute/{name}", pa.string()) for name in head.options]
+    return pa.schema([
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("index", pa.int64()),
+        pa.field("identity", pa.int64()),
+        pa.field("view", pa.int32()),
+        pa.field("shard", pa.string()),
+        pa.field("offset", pa.int64()),
+        pa.field("bytes", pa.int64()),
+        pa.field("sha256", pa.string()),
+        pa.field("accepted", pa.bool_()),
+        pa.field("attempts", pa.int32()),
+        pa.field("reason", pa.string()),
+        pa.field("agreement", pa.float32()),
+        pa.field("style", pa.string()),
+        *(pa.field(name, pa.float32()) for name in ("yaw_deg", "pitch_deg", "roll_deg", "fov_deg", "radius_m", "face_px")),
+        pa.field("landmarks_px", pa.list_(pa.float32(), 136)),
+        pa.field("visibility", pa.list_(pa.uint8(), 68)),
+        pa.field("class_pixels", pa.list_(pa.int32(), len(head.labels))),
+        pa.field("expression", pa.list_(pa.float32(), len(neutral.expression))),
+        *attributes,
+    ])  # fmt: skip
+
+
+def row(head: ForgeHead, sample: Sample, attributes: dict[str, Any], agreement: float) -> dict[str, Any]:
+    """All but shard, offset, bytes and sha256, which the writer knows."""
+    camera = sample.camera
+    box = np.ptp(sample.landmarks, axis=0)
+    return {
+        "key": sample.key, "index": sample.index, "identity": sample.identity, "view": sample.view,
+        "accepted": sample.accepted, "attempts": sample.attempt + 1, "reason": sample.reason,
+        "agreement": np.float32(agreement), "style": sample.face.style,
+        "yaw_deg": camera.yaw_deg, "pitch_deg": camera.pitch_deg, "roll_deg": camera.roll_deg,
+        "fov_deg": camera.fov_deg, "radius_m": camera.radius_m, "face_px": float(box.max()),
+        "landmarks_px": sample.landmarks.ravel().tolist(), "visibility": sample.visibility.tolist(),
+        "class_pixels": np.bincount(sample.segmentation.ravel(), minlength=len(head.labels)).tolist(),
+        "expression": list(sample.face.expression),
+        **{f"attribute/{name}": value for name, value in attributes.items() if name != "style"},
+    }  # fmt: skip
+
+
+def encode(rows: Sequence[dict[str, Any]], head: ForgeHead) -> bytes:
+    """Rows in index order as one Parquet file in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist(list(rows), schema=schema(head))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, **_WRITE)
+    return sink.getvalue().to_pybytes()
+
+
+_WRITE: dict[str, Any] = {"compression": "zstd", "use_dictionary": True, "write_statistics": True, "store_schema": True}
+
+
+def read(path: Path) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path, memory_map=False)
+    except (OSError, pa.ArrowException) as error:
+        raise CorruptFileError(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def merge(parts: Iterable[Path], out: Path, head: ForgeHead) -> None:
+    """One row group a part: memory stays that of one shard."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(out, schema(head), **_WRITE) as writer:
+        for part in parts:
+            writer.write_table(read(part))
+
+
+def batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Rows of an index file, a few thousand at a time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(4096)
+    except (OSError, pa.ArrowException) as error:
+        raise CorruptFileError(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
