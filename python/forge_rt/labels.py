@@ -103,6 +103,11 @@ SETS: dict[str, LabelSet] = {
             ignore=IGNORE,
         ),
         _set(
+            "synthforge",
+            "skin forehead eye_region neck right_eye_region left_eye_region right_eye left_eye left_brow right_brow brow_band left_ear "
+            "right_ear lower_lip upper_lip mouth nose scalp neck_back background",
+        ),
+        _set(
             "thesis",
             "background cloth earring glasses hair hat left_eye left_ear left_brow lower_lip mouth neck nose right_ear right_eye right_brow "
             "skin upper_lip",
@@ -131,6 +136,8 @@ _PUBLISHED = {
 _FALLBACK = {
     "left_ear": ("skin",), "right_ear": ("skin",), "earring": ("skin", "background"), "beard": ("skin",),
     "glasses": ("skin",), "hat": ("background",), "neck": ("background",), "necklace": ("neck", "background"),
+    "hair": ("scalp", "background"), "scalp": ("skin",), "forehead": ("skin",), "eye_region": ("skin",), "left_eye_region": ("skin",),
+    "right_eye_region": ("skin",), "brow_band": ("skin",), "neck_back": ("neck", "background"),
     "cloth": ("background",), "facewear": ("background",), "ignore": ("background",),
 }  # fmt: skip
 
