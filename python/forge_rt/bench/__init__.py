@@ -37,6 +37,16 @@ BENCHMARKS = {
             "ForgeHead images of 512 x 512 with labels, depth and landmarks; steady memory; faces that Haar finds",
             "forge_rt.bench.forgehead",
         ),
+        Benchmark(
+            "encode",
+            "PNG of masks and 16-bit depth against cv2.imwrite, tars against Python's tarfile",
+            "forge_rt.bench.encode",
+        ),
+        Benchmark(
+            "production",
+            "a data set of 300 samples against the renderer alone; 20,000 small samples with flat memory",
+            "forge_rt.bench.production",
+        ),
     )
 }
 
