@@ -28,6 +28,7 @@
 #include "forge_rt/ops/interpolate.h"
 #include "forge_rt/ops/label_projection.h"
 #include "forge_rt/ops/neural_views.h"
+#include "forge_rt/ops/png.h"
 #include "forge_rt/ops/rasterize.h"
 #include "forge_rt/ops/sample_texture.h"
 #include "forge_rt/version.h"

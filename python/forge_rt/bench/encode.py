@@ -1,0 +1,177 @@
+"""`forge-rt bench encode`: label maps and 16-bit depth into PNG files, against cv2.imwrite with its defaults.
+
+200 ForgeHead samples of 512 x 512 (`studio`, `portrait` cameras). Every contestant of the mask and depth rows gets the array
+and leaves a file in the same temporary folder; one call writes one file, and the samples take turns. First each file is read by
+OpenCV and Pillow and must give the array back. Pillow at its fastest setting is reported without a bar, and so are RGB pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import forge_rt as fr
+from forge_rt import _core
+from forge_rt.bench.forgehead import studio
+from forge_rt.bench.harness import Contestant, Run
+from forge_rt.production.records import encode_depth
+
+SIZE, SAMPLES, BATCH, SEED = 512, 200, 8, 2024
+
+#: Bars: how many times faster than cv2.imwrite, and size against its files.
+VS_CV2, SIZE_VS_CV2 = 3.0, 1.15
+
+
+@dataclass(frozen=True)
+class Pictures:
+    mask: list[np.ndarray]  #: [H, W] uint8 class ids
+    depth: list[np.ndarray]  #: [H, W] uint16 steps of 0.1 mm
+    rgb: list[np.ndarray]  #: [H, W, 3] uint8
+
+
+def pictures() -> Pictures:
+    """The samples of this benchmark; always the same."""
+    head = fr.ForgeHead.load()
+    found = Pictures([], [], [])
+    for start in range(0, SAMPLES, BATCH):
+        index = range(start, min(start + BATCH, SAMPLES))
+        batch = head.generate(seed=SEED, index=index, size=SIZE, camera="portrait", **studio(head))
+        found.mask.extend(np.array(batch.segmentation))
+        found.depth.extend(encode_depth(d) for d in np.asarray(batch.depth_m))
+        found.rgb.extend(np.array(batch.rgb))
+    return found
+
+
+def write_file(path: str, content: bytes) -> None:
+    """One open, write and close, without Python's buffer in between."""
+    with open(path, "wb", buffering=0) as file:
+        file.write(content)
+
+
+def pillow_image() -> type | None:
+    """The class PIL.Image; None where Pillow is not installed."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return None
+    return Image
+
+
+def _differ_opencv(files: Iterable[bytes], images: Iterable[np.ndarray]) -> int:
+    wrong = 0
+    for file, image in zip(files, images, strict=True):
+        seen = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+        seen = seen[..., ::-1] if seen is not None and seen.ndim == 3 else seen
+        wrong += seen is None or seen.dtype != image.dtype or not np.array_equal(seen, image)
+    return wrong
+
+
+def _differ_pillow(files: Iterable[bytes], images: Iterable[np.ndarray], image_class: type) -> int:
+    wrong = 0
+    for file, image in zip(files, images, strict=True):
+        with image_class.open(io.BytesIO(file)) as opened:
+            wrong += not np.array_equal(np.asarray(opened), image)
+    return wrong
+
+
+def png_parity(run: Run, images: Pictures) -> None:
+    """Every file decodes to its array; then sizes, which are part of the bars."""
+    image_class = pillow_image()
+    if image_class is None:
+        run.notes.append("Pillow is not installed (pip install forge-rt[test]): its rows and its decoder were left out")
+    for kind in ("mask", "depth", "rgb"):
+        arrays = getattr(images, kind)
+        files = [_core.encode_png(a) for a in arrays]
+        wrong = _differ_opencv(files, arrays)
+        run.parity(f"png_{kind}_opencv_differ", wrong, 0, f"of {len(files)} files, decoded by OpenCV")
+        if image_class is not None:
+            wrong = _differ_pillow(files, arrays, image_class)
+            run.parity(f"png_{kind}_pillow_differ", wrong, 0, f"of {len(files)} files, decoded by Pillow")
+        ours = sum(map(len, files))
+        theirs = sum(len(cv2.imencode(".png", a)[1]) for a in arrays)
+        note = f"{ours / len(files):,.0f} bytes an image, OpenCV {theirs / len(files):,.0f}"
+        if kind == "rgb":
+            run.notes.append(f"png_rgb_size {ours / theirs:.3f}: {note}")
+        else:
+            run.parity(f"png_{kind}_size", ours / theirs, SIZE_VS_CV2, note)
+
+
+def _turns(arrays: list[np.ndarray], job: Callable[[np.ndarray], object]) -> Callable[[], object]:
+    """A call without arguments that does the job for the next array."""
+    following = itertools.cycle(arrays)
+    return lambda: job(next(following))
+
+
+def png_rows(run: Run, images: Pictures) -> None:
+    """Times; ratios against cv2.imwrite."""
+    image_class = pillow_image()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "{}.png").format
+        for kind in ("mask", "depth"):
+            arrays = getattr(images, kind)
+
+            def contestant(
+                name: str, what: str, job: Callable[[np.ndarray], object], arrays: list = arrays
+            ) -> Contestant:
+                return Contestant(name, what, _turns(arrays, job), 1, "image", 1)
+
+            ours, theirs, pillow, memory = (f"{kind}_{n}" for n in ("forge_rt", "cv2", "pillow", "forge_rt_memory"))
+            rows = [
+                contestant(ours, "encode_png to a file", lambda a, p=path(ours): write_file(p, _core.encode_png(a))),
+                contestant(theirs, "cv2.imwrite, defaults", lambda a, p=path(theirs): cv2.imwrite(p, a)),
+                contestant(memory, "encode_png, no file", _core.encode_png),
+            ]
+            if image_class is not None:
+                rows.append(
+                    contestant(
+                        pillow,
+                        "Pillow, compress_level 1",
+                        lambda a, p=path(pillow): image_class.fromarray(a).save(p, compress_level=1),
+                    )
+                )
+            timings = run.compare(*rows, rounds=9, turn_s=0.25)
+            run.check(f"png_{kind}_vs_cv2", timings.ratio(theirs, ours), ">=", VS_CV2, "writing a file both times")
+
+    def memory_row(name: str, what: str, job: Callable[[np.ndarray], object]) -> Contestant:
+        return Contestant(name, what, _turns(images.rgb, job), 1, "image", 1)
+
+    timings = run.compare(
+        memory_row("rgb_forge_rt_memory", "encode_png, no file", _core.encode_png),
+        memory_row("rgb_cv2_memory", "cv2.imencode, defaults", lambda a: cv2.imencode(".png", a)),
+        rounds=5,
+        turn_s=0.25,
+    )
+    run.notes.append(f"rgb: {timings.ratio('rgb_cv2_memory', 'rgb_forge_rt_memory'):.1f} times cv2.imencode's speed")
+
+
+def tar_rows(run: Run) -> None:
+    """Shards: the tar writer against Python's tarfile."""
+
+
+def run(run: Run) -> None:
+    """All of it: parity, then sizes, then times."""
+    cv2_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        images = pictures()
+        run.problem = {
+            "size": SIZE,
+            "samples": SAMPLES,
+            "seed": SEED,
+            "folder": str(Path(tempfile.gettempdir())),
+            "opencv": cv2.__version__,
+        }
+        png_parity(run, images)
+        run.require_parity()
+        png_rows(run, images)
+        tar_rows(run)
+    finally:
+        cv2.setNumThreads(cv2_threads)
