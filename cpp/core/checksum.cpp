@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#if defined(__SSE2__) || defined(_M_X64)
+#include <emmintrin.h>
+#define FORGE_RT_SSE2
+#endif
+
 namespace forge_rt {
 namespace {
 
@@ -24,8 +29,49 @@ constexpr auto kCrc = crc_tables();
 
 constexpr std::uint32_t kAdlerModulus = 65521;
 constexpr int kLanes = 16;
-// Bytes until the second sum has to be reduced to stay below 2^32 (RFC 1950: 5552), in whole rows of lanes.
+// Bytes until the sums have to be reduced to stay below 2^32 (RFC 1950: 5552), in whole rows of lanes.
 constexpr std::size_t kAdlerBlock = 5552 / kLanes * kLanes;
+
+struct AdlerSums {
+  std::uint64_t total;     // of the bytes
+  std::uint64_t weighted;  // each byte times its distance from the end: the last one counts once
+};
+
+/// Sums over whole rows of 16 bytes, at most kAdlerBlock.
+AdlerSums adler_sums(const std::uint8_t* p, std::size_t bytes) {
+#ifdef FORGE_RT_SSE2
+  const __m128i zero = _mm_setzero_si128();
+  const __m128i low_weights = _mm_setr_epi16(16, 15, 14, 13, 12, 11, 10, 9), high_weights = _mm_setr_epi16(8, 7, 6, 5, 4, 3, 2, 1);
+  __m128i totals = zero, earlier = zero, in_row = zero;  // `earlier`: totals of the rows before, summed over the rows
+  for (std::size_t i = 0; i < bytes; i += kLanes) {
+    const __m128i row = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+    earlier = _mm_add_epi32(earlier, totals);
+    totals = _mm_add_epi32(totals, _mm_sad_epu8(row, zero));
+    in_row = _mm_add_epi32(in_row, _mm_madd_epi16(_mm_unpacklo_epi8(row, zero), low_weights));
+    in_row = _mm_add_epi32(in_row, _mm_madd_epi16(_mm_unpackhi_epi8(row, zero), high_weights));
+  }
+  const auto sum = [](__m128i v) {
+    alignas(16) std::uint32_t lanes[4];
+    _mm_store_si128(reinterpret_cast<__m128i*>(lanes), v);
+    return std::uint64_t{lanes[0]} + lanes[1] + lanes[2] + lanes[3];
+  };
+  return {sum(totals), kLanes * sum(earlier) + sum(in_row)};
+#else
+  // The two sums of each of 16 columns, which compilers keep in vectors.
+  std::uint32_t totals[kLanes] = {}, earlier[kLanes] = {};
+  for (std::size_t i = 0; i < bytes; i += kLanes)
+    for (int k = 0; k < kLanes; ++k) {
+      earlier[k] += totals[k];
+      totals[k] += p[i + k];
+    }
+  AdlerSums sums{};
+  for (int k = 0; k < kLanes; ++k) {
+    sums.total += totals[k];
+    sums.weighted += std::uint64_t{kLanes} * earlier[k] + std::uint64_t(kLanes - k) * totals[k];
+  }
+  return sums;
+#endif
+}
 
 }  // namespace
 
@@ -47,20 +93,9 @@ std::uint32_t adler32(const void* data, std::size_t bytes, std::uint32_t adler) 
   std::uint32_t a = adler & 0xFFFF, b = adler >> 16;
   while (bytes >= kLanes) {
     const std::size_t block = std::min(bytes / kLanes * kLanes, kAdlerBlock);
-    // Rows of 16 bytes: `sums` and `running` are the two sums of each column, which the compiler keeps in vectors.
-    std::uint32_t sums[kLanes] = {}, running[kLanes] = {};
-    for (std::size_t i = 0; i < block; i += kLanes)
-      for (int k = 0; k < kLanes; ++k) {
-        running[k] += sums[k];
-        sums[k] += p[i + k];
-      }
-    std::uint64_t total = 0, weighted = 0;
-    for (int k = 0; k < kLanes; ++k) {
-      total += sums[k];
-      weighted += std::uint64_t{kLanes} * running[k] + std::uint64_t(kLanes - k) * sums[k];
-    }
-    b = static_cast<std::uint32_t>((b + std::uint64_t{a} * block + weighted) % kAdlerModulus);
-    a = static_cast<std::uint32_t>((a + total) % kAdlerModulus);
+    const AdlerSums sums = adler_sums(p, block);
+    b = static_cast<std::uint32_t>((b + std::uint64_t{a} * block + sums.weighted) % kAdlerModulus);
+    a = static_cast<std::uint32_t>((a + sums.total) % kAdlerModulus);
     p += block;
     bytes -= block;
   }
