@@ -129,7 +129,10 @@ void count_symbols(const std::uint8_t* p, const Segment* segments, std::size_t c
     const std::uint8_t* end = p + s->literals;
     for (; end - p >= 4; p += 4)
       for (int k = 0; k < 4; ++k) ++table[k][p[k]];
-    for (; p != end; ++p) ++table[0][*p];
+    // The last three without a branch that nobody can predict; bytes past the end count zero.
+    const std::ptrdiff_t left = end - p;
+    for (int k = 0; k < kLiteralsPerFlush - 1; ++k) table[k][p[k]] += k < left ? 1 : 0;
+    p = end;
     if (s->run == 0) continue;
     split_run(s->run, [&](std::uint32_t length) { ++symbols[kLength[length].symbol]; }, [&](std::uint32_t n) { table[0][p[-1]] += n; });
     p += s->run;
@@ -262,8 +265,13 @@ void write_tokens(BitWriter& target, const std::uint8_t* p, const Segment* segme
       out.put(ab | cd << ab_width, ab_width + c.width + d.width);
       out.flush();
     }
-    for (; p != end; ++p) out.put(literal[*p].bits, literal[*p].width);
+    const std::ptrdiff_t left = end - p;
+    for (int k = 0; k < kLiteralsPerFlush - 1; ++k) {
+      const std::uint32_t wanted = k < left ? ~0u : 0u;
+      out.put(literal[p[k]].bits & wanted, literal[p[k]].width & wanted);
+    }
     out.flush();
+    p = end;
     if (s->run == 0) continue;
     split_run(
         s->run,

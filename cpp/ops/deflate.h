@@ -37,10 +37,13 @@ struct BitWriter {
   }
 };
 
+constexpr std::size_t kDeflateSlack = 4;
+
 /// Most bytes that deflate_block can write for `bytes` of input, the writer's slack included.
 constexpr std::size_t deflate_bound(std::size_t bytes) { return bytes + (bytes / 65535 + 1) * 5 + 64; }
 
-/// Appends one deflate block (several stored ones where those are smaller). bytes < 2^31.
+/// Appends one deflate block (several stored ones where those are smaller). bytes < 2^31; kDeflateSlack bytes behind the data
+/// must be readable, their values do not matter.
 void deflate_block(BitWriter& out, const std::uint8_t* data, std::size_t bytes, bool last);
 
 /// Lengths of an optimal prefix code, shortened where needed so that none exceeds `max_bits`; 0 for symbols that do not occur.

@@ -21,7 +21,7 @@ constexpr Byte kZlibHeader[] = {0x78, 0x01};
 // Filtered bytes of one IDAT chunk and deflate block: fits the second-level cache, and a code for each block follows the picture.
 constexpr std::size_t kBlockBytes = 128 << 10;
 // Rows that are looked at before the filters are chosen.
-constexpr std::size_t kSampledRows = 32;
+constexpr std::size_t kSampledRows = 16;
 // Below one change in so many bytes, runs make up the file rather than literals.
 constexpr std::size_t kFlatBytesPerChange = 8;
 
@@ -167,7 +167,7 @@ std::vector<std::uint8_t> encode_png(const Tensor& image) {
 
   Scratch scratch;
   Rows rows(pixels, layout, scratch);
-  Byte* filtered = scratch.take<Byte>(block_rows * filtered_row);
+  Byte* filtered = scratch.take<Byte>(block_rows * filtered_row + kDeflateSlack);
   Byte* spare_row = scratch.take<Byte>(filtered_row);
   Byte* chunk = scratch.take<Byte>(kChunkHead + deflate_bound(block_rows * filtered_row) + sizeof(kZlibHeader) + kChunkTail + kChunkTail);
 

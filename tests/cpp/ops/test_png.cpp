@@ -130,19 +130,21 @@ class Inflate {
   Bytes out_;
 };
 
-Bytes deflate(const Bytes& data, std::size_t block) {
+Bytes deflate(Bytes data, std::size_t block) {
+  const std::size_t size = data.size();
+  data.insert(data.end(), kDeflateSlack, 99);
   Bytes coded;
   Bytes buffer(deflate_bound(block) + 16);
   BitWriter writer{buffer.data()};
   std::size_t at = 0;
   do {
-    const std::size_t take = std::min(block, data.size() - at);
-    deflate_block(writer, data.data() + at, take, at + take == data.size());
+    const std::size_t take = std::min(block, size - at);
+    deflate_block(writer, data.data() + at, take, at + take == size);
     at += take;
-    if (at == data.size()) writer.align();
+    if (at == size) writer.align();
     coded.insert(coded.end(), buffer.data(), writer.next);
     writer.next = buffer.data();
-  } while (at < data.size());
+  } while (at < size);
   return coded;
 }
 
