@@ -56,6 +56,7 @@ endif()
 set(FORGE_SIMD_SOURCES
   cpp/models/forge_head/pixels_simd.cpp
   cpp/ops/head_lbs_simd.cpp
+  cpp/ops/png_filter_simd.cpp
   cpp/ops/rasterize_simd.cpp
 )
 

@@ -121,7 +121,7 @@ struct FilterPlan {
 };
 
 /// Judges all filters on some of the rows. `buffer` takes one filtered row.
-FilterPlan plan_filters(Rows& rows, std::size_t height, Byte* buffer) {
+FilterPlan plan_filters(const PngLoops& loops, Rows& rows, std::size_t height, Byte* buffer) {
   constexpr PngFilter kAll[] = {PngFilter::none, PngFilter::sub, PngFilter::up, PngFilter::paeth};
   constexpr int kNone = 0, kSub = 1;
   std::size_t changes[4] = {}, magnitudes[4] = {}, bytes = 0;
@@ -133,9 +133,9 @@ FilterPlan plan_filters(Rows& rows, std::size_t height, Byte* buffer) {
       continue;
     }
     for (int f = 0; f < 4; ++f) {
-      filter_row(kAll[f], row, buffer);
-      changes[f] += count_changes(buffer + 1, row.bytes);
-      magnitudes[f] += sum_magnitude_bits(buffer + 1, row.bytes);
+      loops.filter_row(kAll[f], row, buffer);
+      changes[f] += loops.count_changes(buffer + 1, row.bytes);
+      magnitudes[f] += loops.sum_magnitude_bits(buffer + 1, row.bytes);
     }
     bytes += row.bytes;
   }
@@ -145,15 +145,16 @@ FilterPlan plan_filters(Rows& rows, std::size_t height, Byte* buffer) {
 }
 
 /// Filters one row into `out`, whose predecessor (if `joined`) is the last byte of the row before. `other` takes one filtered row.
-void filter_planned(const FilterPlan& plan, const Rows& rows, const PngRow& row, bool joined, Byte* out, Byte* other) {
+void filter_planned(const PngLoops& loops, const FilterPlan& plan, const Rows& rows, const PngRow& row, bool joined, Byte* out,
+                    Byte* other) {
   // Unfiltered, rows of zeros are one long run: their filter bytes are zeros too.
-  if (rows.is_zero(row)) return filter_row(PngFilter::none, row, out);
-  filter_row(plan.main, row, out);
+  if (rows.is_zero(row)) return loops.filter_row(PngFilter::none, row, out);
+  loops.filter_row(plan.main, row, out);
   if (!plan.flat) return;
   const auto changes = [&](const Byte* filtered) {
-    return count_changes(filtered, row.bytes + 1) + (joined && filtered[0] != out[-1] ? 1 : 0);
+    return loops.count_changes(filtered, row.bytes + 1) + (joined && filtered[0] != out[-1] ? 1 : 0);
   };
-  filter_row(plan.other, row, other);
+  loops.filter_row(plan.other, row, other);
   if (changes(other) < changes(out)) std::memcpy(out, other, row.bytes + 1);
 }
 
@@ -176,13 +177,15 @@ std::vector<std::uint8_t> encode_png(const Tensor& image) {
   file.insert(file.end(), std::begin(kSignature), std::end(kSignature));
   append_header(file, layout);
 
-  const FilterPlan plan = plan_filters(rows, layout.height, spare_row);
+  const PngLoops& loops = png_loops();
+  const FilterPlan plan = plan_filters(loops, rows, layout.height, spare_row);
   BitWriter bits{chunk + kChunkHead};
   for (const Byte byte : kZlibHeader) *bits.next++ = byte;
   std::uint32_t adler = 1;
   for (std::size_t y = 0; y < layout.height; y += block_rows) {
     const std::size_t count = std::min(block_rows, layout.height - y);
-    for (std::size_t k = 0; k < count; ++k) filter_planned(plan, rows, rows.at(y + k), k > 0, filtered + k * filtered_row, spare_row);
+    for (std::size_t k = 0; k < count; ++k)
+      filter_planned(loops, plan, rows, rows.at(y + k), k > 0, filtered + k * filtered_row, spare_row);
 
     const bool last = y + count == layout.height;
     adler = adler32(filtered, count * filtered_row, adler);

@@ -16,13 +16,22 @@ struct PngRow {
   std::size_t pixel_bytes;
 };
 
-/// Writes the filter byte and the filtered row: 1 + row.bytes bytes that overlap neither input.
-void filter_row(PngFilter filter, const PngRow& row, std::uint8_t* out);
+/// The loops over bytes; the set for this processor comes from png_loops().
+struct PngLoops {
+  /// Writes the filter byte and the filtered row: 1 + row.bytes bytes that overlap neither input.
+  void (*filter_row)(PngFilter filter, const PngRow& row, std::uint8_t* out);
 
-/// How many bytes differ from the byte before them; the first is not counted. Ranks filters where runs do the work.
-std::size_t count_changes(const std::uint8_t* data, std::size_t bytes);
+  /// How many bytes differ from the byte before them; the first is not counted. Ranks filters where runs do the work.
+  std::size_t (*count_changes)(const std::uint8_t* data, std::size_t bytes);
 
-/// Sum of the bit lengths of |value|, the bytes read as signed. Ranks filters where small literals do the work.
-std::size_t sum_magnitude_bits(const std::uint8_t* data, std::size_t bytes);
+  /// Sum of the bit lengths of |value|, the bytes read as signed. Ranks filters where small literals do the work.
+  std::size_t (*sum_magnitude_bits)(const std::uint8_t* data, std::size_t bytes);
+};
+
+const PngLoops& png_loops();
+
+template <class Fn>
+struct OpTable;
+OpTable<const PngLoops*>& png_filter_table();
 
 }  // namespace forge_rt

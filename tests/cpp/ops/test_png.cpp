@@ -278,27 +278,27 @@ TEST(paeth_follows_its_definition) {
         Bytes here(41, static_cast<std::uint8_t>(a)), above(41, static_cast<std::uint8_t>(b)), out(42);
         above[0] = static_cast<std::uint8_t>(c);
         here[1] = 77;  // left: here[0] = a, above: b, above left: c
-        filter_row(PngFilter::paeth, {here.data(), above.data(), 2, 1}, out.data());
+        png_loops().filter_row(PngFilter::paeth, {here.data(), above.data(), 2, 1}, out.data());
         CHECK(out[2] == static_cast<std::uint8_t>(77 - prediction));
         // The same within a vector.
         const Bytes x(41, 77);
         Bytes mixed(82, static_cast<std::uint8_t>(a)), up(82, static_cast<std::uint8_t>(c));
         for (int k = 41; k < 82; ++k) mixed[k] = 77, up[k] = static_cast<std::uint8_t>(b);
         Bytes wide(83);
-        filter_row(PngFilter::paeth, {mixed.data(), up.data(), 82, 41}, wide.data());
+        png_loops().filter_row(PngFilter::paeth, {mixed.data(), up.data(), 82, 41}, wide.data());
         for (int k = 42; k < 83; ++k) CHECK(wide[k] == static_cast<std::uint8_t>(77 - prediction));
       }
 }
 
 TEST(measures_of_rows) {
   Bytes data(1000, 3);
-  CHECK(count_changes(data.data(), 1000) == 0);
-  CHECK(sum_magnitude_bits(data.data(), 1000) == 2000);
+  CHECK(png_loops().count_changes(data.data(), 1000) == 0);
+  CHECK(png_loops().sum_magnitude_bits(data.data(), 1000) == 2000);
   data.assign(40000, 0x80);
-  CHECK(sum_magnitude_bits(data.data(), data.size()) == 320000);
+  CHECK(png_loops().sum_magnitude_bits(data.data(), data.size()) == 320000);
   for (std::size_t k = 0; k < data.size(); ++k) data[k] = static_cast<std::uint8_t>(k & 1);
-  CHECK(count_changes(data.data(), data.size()) == 39999);
-  CHECK(count_changes(data.data(), 1) == 0 && count_changes(data.data(), 0) == 0);
+  CHECK(png_loops().count_changes(data.data(), data.size()) == 39999);
+  CHECK(png_loops().count_changes(data.data(), 1) == 0 && png_loops().count_changes(data.data(), 0) == 0);
 }
 
 TEST(file_of_one_pixel) {
