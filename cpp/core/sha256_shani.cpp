@@ -22,7 +22,6 @@ void compress_shani(std::uint32_t* state, const std::uint8_t* data, std::size_t 
     __m128i w[4];  // the last 16 words of the message schedule
     for (int i = 0; i < 4; ++i) w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data) + i), big_endian);
 
-#pragma GCC unroll 16
     for (int i = 0; i < 16; ++i) {
       const __m128i w_k = _mm_add_epi32(w[i % 4], _mm_loadu_si128(reinterpret_cast<const __m128i*>(kRound) + i));
       cdgh = _mm_sha256rnds2_epu32(cdgh, abef, w_k);
