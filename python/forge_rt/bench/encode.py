@@ -1,4 +1,4 @@
-"""`forge-rt bench encode`: label maps and 16-bit depth into PNG files, against cv2.imwrite with its defaults.
+"""`forge-rt bench encode`: label maps and 16-bit depth into PNG files, against cv2.imwrite with its defaults; tars against tarfile.
 
 200 ForgeHead samples of 512 x 512 (`studio`, `portrait` cameras). Every contestant of the mask and depth rows gets the array
 and leaves a file in the same temporary folder; one call writes one file, and the samples take turns. First each file is read by
@@ -21,6 +21,7 @@ import forge_rt as fr
 from forge_rt import _core
 from forge_rt.bench.forgehead import studio
 from forge_rt.bench.harness import Contestant, Run
+from forge_rt.bench.tar_rows import tar_rows
 from forge_rt.production.records import encode_depth
 
 SIZE, SAMPLES, BATCH, SEED = 512, 200, 8, 2024
@@ -147,10 +148,6 @@ def png_rows(run: Run, images: Pictures) -> None:
         turn_s=0.25,
     )
     run.notes.append(f"rgb: {timings.ratio('rgb_cv2_memory', 'rgb_forge_rt_memory'):.1f} times cv2.imencode's speed")
-
-
-def tar_rows(run: Run) -> None:
-    """Shards: the tar writer against Python's tarfile."""
 
 
 def run(run: Run) -> None:
