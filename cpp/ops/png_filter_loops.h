@@ -62,7 +62,9 @@ std::size_t sum(const Byte* p, std::size_t bytes, Value value) {
     Byte lanes[kLanes] = {};
     for (std::size_t row = 0; row < rows; ++row, p += kLanes)
       for (std::size_t k = 0; k < kLanes; ++k) lanes[k] = static_cast<Byte>(lanes[k] + value(p + k));
-    for (const Byte lane : lanes) total += lane;
+    std::uint16_t part = 0;  // 64 lanes of at most 255
+    for (const Byte lane : lanes) part = static_cast<std::uint16_t>(part + lane);
+    total += part;
     bytes -= rows * kLanes;
   }
   for (; bytes > 0; --bytes, ++p) total += value(p);
