@@ -77,3 +77,11 @@ def test_bad_input_says_what_to_do() -> None:
     with pytest.raises(fr.InvalidArgumentError, match="'subject' or 'viewer'"):
         labels.convert(np.zeros(1, int), "lapa", "helen", source_side="left")
     assert labels.convert(np.zeros((0, 4), np.uint8), "lapa", "helen").shape == (0, 4)
+
+
+@pytest.mark.parametrize("target", ELEVENS)
+def test_published_synthforge_to_eleven(target: str) -> None:
+    expected = [1, 1, 1, 0, 1, 1, 5, 4, 2, 3, 1, 1, 1, 9, 7, 8, 6, 1, 0, 0]
+    assert labels.convert(np.arange(20), "synthforge", target).tolist() == expected
+    flips = {4: 5, 6: 7, 8: 9, 11: 12}  # the published pairs
+    assert {i: j for i, j in labels.SETS["synthforge"].mirror.items() if i < j} == flips

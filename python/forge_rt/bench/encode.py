@@ -14,15 +14,16 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-import forge_rt as fr
 from forge_rt import _core
 from forge_rt.bench.forgehead import studio
 from forge_rt.bench.harness import Contestant, Run
 from forge_rt.bench.tar_rows import tar_rows
+from forge_rt.forge_head import ForgeHead
 from forge_rt.production.records import encode_depth
 
 SIZE, SAMPLES, BATCH, SEED = 512, 200, 8, 2024
@@ -40,7 +41,7 @@ class Pictures:
 
 def pictures() -> Pictures:
     """The samples of this benchmark; always the same."""
-    head = fr.ForgeHead()
+    head = ForgeHead()
     found = Pictures([], [], [])
     for start in range(0, SAMPLES, BATCH):
         index = range(start, min(start + BATCH, SAMPLES))
@@ -63,7 +64,7 @@ def write_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def pillow_image() -> type | None:
+def pillow_image() -> Any:
     """The class PIL.Image; None where Pillow is not installed."""
     try:
         from PIL import Image
@@ -81,7 +82,7 @@ def _differ_opencv(files: Iterable[bytes], images: Iterable[np.ndarray]) -> int:
     return wrong
 
 
-def _differ_pillow(files: Iterable[bytes], images: Iterable[np.ndarray], image_class: type) -> int:
+def _differ_pillow(files: Iterable[bytes], images: Iterable[np.ndarray], image_class: Any) -> int:
     wrong = 0
     for file, image in zip(files, images, strict=True):
         with image_class.open(io.BytesIO(file)) as opened:
