@@ -80,6 +80,7 @@ def test_ctrl_c_drops_the_open_shard_and_says_how_to_go_on(tmp_path: Path) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # shells ignore it for jobs in the background
     )
     while journal_lines(tmp_path / "set") < 2:
         time.sleep(0.02)
@@ -207,6 +208,14 @@ def test_ranks_share_the_work(finished: Path, tmp_path: Path) -> None:
         _, error = rank.communicate(timeout=120)
         assert rank.returncode == 0, error
     assert tree(tmp_path / "set") == tree(finished)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RANK", "1")
+    patch.setenv("WORLD_SIZE", "2")
+    try:  # a call of its own inside a rank does not wait for rank 0
+        fr.generate(PLAN, tmp_path / "alone", ranks=False)
+    finally:
+        patch.undo()
+    assert tree(tmp_path / "alone") == tree(finished)
     assert "RANK must be in 0" in one_error(
         cli("generate", "--out", tmp_path / "x", *options, RANK="2", WORLD_SIZE="2")
     )

@@ -78,6 +78,7 @@ def generate(
     workers: int = 1,
     resume: bool = False,
     repair: bool = False,
+    ranks: bool = True,
     progress: OnProgress | None = None,
     **fields: Any,
 ) -> RunResult:
@@ -92,6 +93,7 @@ def generate(
     device    "cpu", "cuda:0", or several: one worker process each
     workers   processes on this machine, at least one for each device. More machines: the same call on a shared folder, started by torchrun
               or Slurm (RANK and WORLD_SIZE, or SLURM_PROCID and SLURM_NTASKS, are read), or by hand with `resume`
+    ranks     False: this call stands alone, whatever torchrun or Slurm say
     resume    goes on with the run in `out`, or joins others that work at it; finished shards are checked first. The plan may be left out
     repair    with resume: damaged or missing shards are renamed to *.damaged and made again
     progress  called with a `Progress` about four times a second in the calling thread; an exception stops the run
@@ -110,7 +112,7 @@ def generate(
         raise InvalidArgumentError(f"threads must be 1..256, got {threads}")
     if not 1 <= workers <= 256:
         raise InvalidArgumentError(f"workers must be 1..256, got {workers}")
-    rank = Rank.from_environment()
+    rank = Rank.from_environment() if ranks else Rank()
     devices = _devices(device, rank)
     workers = max(workers, len(devices))
 
