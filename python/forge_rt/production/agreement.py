@@ -13,23 +13,27 @@ import numpy as np
 _SIDE = 256
 
 
+def histogram(image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """[256] int64 counts of an 8-bit image; several times as fast as np.bincount."""
+    import cv2
+
+    return cv2.calcHist([image], [0], mask, [256], [0, 256]).ravel().astype(np.int64)
+
+
 def agreement(rgb: np.ndarray, segmentation: np.ndarray) -> float:
     """`rgb` [H, W, 3] uint8, `segmentation` [H, W] uint8. A map of one class has no borders: 0.5."""
     import cv2
 
     step = max(1, round(max(rgb.shape[:2]) / _SIDE))
-    grey = cv2.cvtColor(np.ascontiguousarray(rgb[::step, ::step]), cv2.COLOR_RGB2GRAY)
-    labels = segmentation[::step, ::step]
+    grey = np.ascontiguousarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[::step, ::step])
+    labels = np.ascontiguousarray(segmentation[::step, ::step])
     strength = cv2.morphologyEx(grey, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    border = np.zeros(labels.shape, np.uint8)
-    across, down = labels[:, 1:] != labels[:, :-1], labels[1:] != labels[:-1]
-    border[:, 1:] |= across
-    border[:, :-1] |= across
-    border[1:] |= down
-    border[:-1] |= down
-    everywhere = np.bincount(strength.ravel(), minlength=256)
-    at_border = np.bincount(strength[border.view(bool)], minlength=256)
-    elsewhere = everywhere - at_border
+    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+    border = cv2.compare(
+        cv2.morphologyEx(labels, cv2.MORPH_GRADIENT, cross), 0, cv2.CMP_GT
+    )  # a neighbour of another class
+    at_border = histogram(strength, border)
+    elsewhere = histogram(strength) - at_border
     pairs = int(elsewhere.sum()) * int(at_border.sum())
     if pairs == 0:
         return 0.5

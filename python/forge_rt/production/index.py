@@ -10,6 +10,7 @@ import numpy as np
 
 from forge_rt._core import CorruptFileError
 from forge_rt.forge_head import ForgeHead
+from forge_rt.production.agreement import histogram
 from forge_rt.production.samples import Sample
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def row(head: ForgeHead, sample: Sample, attributes: dict[str, Any], agreement: 
         "yaw_deg": camera.yaw_deg, "pitch_deg": camera.pitch_deg, "roll_deg": camera.roll_deg,
         "fov_deg": camera.fov_deg, "radius_m": camera.radius_m, "face_px": float(box.max()),
         "landmarks_px": sample.landmarks.ravel().tolist(), "visibility": sample.visibility.tolist(),
-        "class_pixels": np.bincount(sample.segmentation.ravel(), minlength=len(head.labels)).tolist(),
+        "class_pixels": histogram(sample.segmentation)[: len(head.labels)].tolist(),
         "expression": list(sample.face.expression),
         **{f"attribute/{name}": value for name, value in attributes.items() if name != "style"},
     }  # fmt: skip

@@ -11,6 +11,7 @@ threads, batch and the shards before it change nothing.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import queue
 import threading
 from collections.abc import Callable
@@ -87,6 +88,7 @@ class Pipeline:
         self._tile: Callable[[Sample], bytes] = lambda sample: encode.png(sample_tile(sample, colors))
 
     def __enter__(self) -> Pipeline:
+        self._pool.submit(importlib.import_module, "pyarrow.parquet")  # now, not when the first shard waits for it
         self._writer.start()
         return self
 
