@@ -7,13 +7,15 @@ does not depend on contrast, and holds for any model.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 #: at most so many pixels a side are looked at
 _SIDE = 256
 
 
-def histogram(image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+def histogram(image: Any, mask: np.ndarray | None = None) -> np.ndarray:
     """[256] int64 counts of an 8-bit image; several times as fast as np.bincount."""
     import cv2
 
