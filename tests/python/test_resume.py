@@ -239,6 +239,7 @@ def test_a_worker_that_dies_is_replaced(finished: Path, tmp_path: Path) -> None:
     os.kill(int(children[0]), signal.SIGKILL)
     _, error = run.communicate(timeout=120)
     assert run.returncode == 0, error
+    assert "Warning" not in error
     assert tree(tmp_path / "set") == tree(tmp_path / "whole")
     assert "workers lost" in (tmp_path / "set/log.jsonl").read_text()
 

@@ -273,13 +273,8 @@ def _processes(run: RunFolder, settings: Sequence[Settings], display: _Display) 
 
     try:
         for k, setting in enumerate(settings):
-            command = [
-                sys.executable,
-                "-m",
-                "forge_rt.production.worker",
-                str(run.root),
-                json.dumps(dataclasses.asdict(setting)),
-            ]
+            program = "from forge_rt.production.worker import main; main()"
+            command = [sys.executable, "-c", program, str(run.root), json.dumps(dataclasses.asdict(setting))]
             child = subprocess.Popen(command, stdout=subprocess.PIPE)
             children.append(child)
             threading.Thread(target=listen, args=(k, child), daemon=True).start()

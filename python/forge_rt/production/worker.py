@@ -1,4 +1,4 @@
-"""One worker of a run: claims shards, makes them, waits for the others. Also `python -m forge_rt.production.worker`, a process of its own
+"""One worker of a run: claims shards, makes them, waits for the others. Also `main`, the program of a process of its own
 (one per GPU, or several on a CPU) that reports to its parent in JSON lines."""
 
 from __future__ import annotations
@@ -135,7 +135,3 @@ def main() -> None:
 
 def _interrupt() -> None:
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    main()
