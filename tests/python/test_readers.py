@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from forge_rt import labels
 from forge_rt.production.layouts.coco import rle
+from forge_rt.production.layouts.regions import regions
+from forge_rt.production.samples import SampleMaker
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 SEED, COUNT, SIZE = 6, 10, 64
@@ -155,12 +157,19 @@ def test_run_length_code(shape: tuple[int, int], share: float) -> None:
 def test_synthforge_conventions(tmp_path_factory: pytest.TempPathFactory, truth: fr.FaceBatch) -> None:
     folder = _made(tmp_path_factory, "synthforge")
     module = _example("read_synthforge")
-    batch = fr.ForgeHead().render(list(truth.faces), list(truth.camera), layers=True)
+    maker = SampleMaker(fr.ForgeHead(), fr.Plan(count=COUNT, seed=SEED, size=SIZE, style="mixed", layout="synthforge"))
+    samples = maker.make(range(COUNT))
+    seen: set[int] = set()
     for i in range(COUNT):
         sample = module.read(str(folder), i)
         assert sample["image"].shape == (SIZE, SIZE, 3) and (sample["image"] == np.asarray(truth.rgb)[i]).all()
         assert sample["depth"].shape == (SIZE // 4, SIZE // 4) and sample["depth"][0, 0] == 1.0  # far
-        expected = labels.convert(np.asarray(batch.layers)[i, 1], "forgehead", "synthforge")
+        expected = regions(fr.ForgeHead(), samples[i])
+        layers = samples[i].layers
+        assert layers is not None  # regions are parts of the classes of the bare head
+        coarse = labels.convert(expected, "synthforge", "lapa"), labels.convert(layers[1], "forgehead", "lapa")
+        assert (coarse[0] == coarse[1]).all()
+        seen |= set(np.unique(expected).tolist())
         inner = cv2.erode((expected == 0).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         assert (sample["labels"][inner] == 0).all()
         assert (sample["labels"] == expected).mean() > 0.8  # the published reader grows every class by a pixel
@@ -168,4 +177,5 @@ def test_synthforge_conventions(tmp_path_factory: pytest.TempPathFactory, truth:
         assert sample["camera"].shape == (25,)
         note = json.loads((folder / f"annotations/{i:05d}.json").read_text())
         assert set(note) == {"z", "camera_params", "flame_shape", "flame_exp", "flame_pose", "2d_kps", "fan_kps", "mse"}
+    assert seen == set(range(20))  # every published class
     assert "'depth': (16, 16)" in _script("read_synthforge", folder)

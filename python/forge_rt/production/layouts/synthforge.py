@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from forge_rt import labels
 from forge_rt.production import encode
 from forge_rt.production.encode import Member
 from forge_rt.production.layouts.folders import FoldersLayout
+from forge_rt.production.layouts.regions import regions
 from forge_rt.production.samples import Sample
 
 #: RGB of the 20 classes (spec face_analysis §1.3); background is white in the files, and every colour not in the palette means it
@@ -56,8 +56,7 @@ class SynthForgeLayout(FoldersLayout):
         return f"{int(key):05d}"
 
     def members(self, sample: Sample, record: dict[str, Any]) -> list[Member]:
-        assert sample.layers is not None
-        mask = labels.convert(sample.layers[1], "forgehead", "synthforge")
+        mask = regions(self.head, sample)
         face = sample.face
         note = {
             "z": [],
