@@ -5,8 +5,11 @@ Without a device these tests skip with the reason; the first one runs everywhere
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import forge_rt
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 STATUS = forge_rt.cuda_status()
@@ -460,3 +463,23 @@ def test_forgehead_render(index: int) -> None:
     np.testing.assert_allclose(np.asarray(gpu.uv), np.asarray(cpu.uv), atol=1e-4)
     difference = np.abs(np.asarray(cpu.rgb).astype(int) - np.asarray(gpu.rgb).astype(int))
     assert (difference > 2).mean() < 1e-3
+
+
+@needs_gpu
+def test_data_sets_from_a_gpu(tmp_path: Path) -> None:
+    """A run on a GPU is a data set like any other, says so, and cannot be gone on with on a CPU: bytes would differ."""
+    plan = forge_rt.Plan(count=6, seed=4, size=48, style="mixed", shard_size=4)
+    forge_rt.generate(plan, tmp_path / "gpu", device="cuda:0")
+    forge_rt.generate(plan, tmp_path / "again", device="cuda:0", batch=1)
+    forge_rt.generate(plan, tmp_path / "cpu")
+    assert forge_rt.inspect(tmp_path / "gpu").good
+    shards = [f / "shards/000000.tar" for f in (tmp_path / "gpu", tmp_path / "again")]
+    assert shards[0].read_bytes() == shards[1].read_bytes()
+    counts = [
+        np.stack(pq.read_table(tmp_path / d / "index.parquet")["class_pixels"].to_numpy()) for d in ("gpu", "cpu")
+    ]
+    assert np.abs(counts[0] - counts[1]).sum() < 0.001 * counts[1].sum()
+    with pytest.raises(forge_rt.UnsupportedError, match="begun with device 'cuda'"):
+        forge_rt.generate(plan, tmp_path / "gpu", resume=True)
+    (one,) = forge_rt.replay(tmp_path / "gpu", [5], tmp_path / "one")
+    assert one.identical

@@ -19,7 +19,10 @@ def main() -> int:
         modules = list((build / "python" / "bindings").glob("_core*.so"))
         for source in [*(root / "python" / "forge_rt").iterdir(), *modules]:
             (package / source.name).symlink_to(source)
-        sys.path[:0] = [folder, sysconfig.get_paths()["purelib"]]
+        # With -S no .pth file can put an installed forge_rt first; it also hides the virtual environment.
+        prefix = Path(sys.executable).absolute().parent.parent
+        variables = {"base": str(prefix)} if (prefix / "pyvenv.cfg").exists() else {}
+        sys.path[:0] = [folder, sysconfig.get_path("purelib", vars=variables)]
         import pytest
 
         options = ["-p", "no:cacheprovider", "-c", str(root / "pyproject.toml"), "--rootdir", str(root)]
