@@ -421,6 +421,17 @@ def test_a_read_only_disk_is_one_error(tmp_path: Path) -> None:
         assert tree(fixed / "set") == before
 
 
+def test_without_the_check_only_sizes_are_compared(tmp_path: Path) -> None:
+    stopped(PLAN, tmp_path / "set", after=10)
+    _flip(tmp_path / "set/shards/000000.tar")
+    shutil.copytree(tmp_path / "set", tmp_path / "cut")
+    done = cli("generate", "--out", tmp_path / "set", "--resume", "--no-check")
+    assert done.returncode == 0, done.stderr
+    assert any("000000.tar" in problem for problem in fr.inspect(tmp_path / "set").problems)
+    _cut(tmp_path / "cut/shards/000000.tar")
+    assert "000000.tar has" in one_error(cli("generate", "--out", tmp_path / "cut", "--resume", "--no-check"))
+
+
 def test_an_unfinished_run_can_be_opened(tmp_path: Path) -> None:
     stopped(PLAN, tmp_path / "set")
     run = RunFolder.open(tmp_path / "set")

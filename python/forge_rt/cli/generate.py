@@ -17,7 +17,7 @@ _PLAN = (
     "count", "seed", "model", "style", "views", "size", "camera", "layout", "shard_size", "rgb", "depth", "extras",
     "supersample", "min_visible",
 )  # fmt: skip
-_WORK = ("out", "threads", "batch", "device", "workers", "resume", "repair", "json", "quiet")
+_WORK = ("out", "threads", "batch", "device", "workers", "resume", "repair", "check", "json", "quiet")
 
 
 @app.command()
@@ -85,6 +85,13 @@ def generate(
     repair: Annotated[
         bool, typer.Option("--repair", help="With --resume: make damaged shards again; their files become *.damaged.")
     ] = False,
+    check: Annotated[
+        bool | None,
+        typer.Option(
+            "--check/--no-check",
+            help="With --resume: read finished shards and compare hashes (default), or only sizes.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Progress and result as JSON lines on standard output.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
@@ -95,14 +102,18 @@ def generate(
     """
     import forge_rt as fr
 
-    given = {name: value for name, value in locals().items() if name in (*_PLAN, *_WORK) and value not in (None, False)}
+    given = {
+        name: value
+        for name, value in locals().items()
+        if name in (*_PLAN, *_WORK) and value is not None and (value is not False or name == "check")
+    }
     options = {**_read_config(config), **given} if config is not None else given
     plan = _plan_fields({name: options[name] for name in _PLAN if name in options})
     if "out" not in options:
         raise fr.InvalidArgumentError("--out, the folder to write to, is missing")
     if "count" not in plan and not options.get("resume"):
         raise fr.InvalidArgumentError("--count, the number of images, is missing")
-    names = ("threads", "batch", "device", "workers", "resume", "repair")
+    names = ("threads", "batch", "device", "workers", "resume", "repair", "check")
     work: dict[str, Any] = {name: options[name] for name in names if name in options}
     _run(Path(options["out"]), plan, work, bool(options.get("json")), bool(options.get("quiet")))
 

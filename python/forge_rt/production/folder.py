@@ -194,16 +194,16 @@ class RunFolder:
                 rows += [r for r in batch.to_pylist() if r["index"] in wanted]
         return rows
 
-    def damage(self, line: dict[str, Any]) -> str | None:
-        """What is wrong with a finished shard; None: nothing. Reads all of it."""
+    def damage(self, line: dict[str, Any], *, hashes: bool = True) -> str | None:
+        """What is wrong with a finished shard; None: nothing. With `hashes` it reads all of it."""
         part = self.part(line["shard"])
         if not self.finished:
             if not part.exists():
                 return f"{part.relative_to(self.root)} is missing"
-            if sha256_of(part) != line["index_sha256"]:
+            if hashes and sha256_of(part) != line["index_sha256"]:
                 return f"{part.relative_to(self.root)} was changed since it was written"
         rows = self.rows(line["shard"]) if self.plan.layout != "shards" else []
-        return self.layout.damage(line, rows)
+        return self.layout.damage(line, rows, hashes=hashes)
 
     def set_aside(self, line: dict[str, Any]) -> None:
         """Renames what is left of a damaged shard to *.damaged."""

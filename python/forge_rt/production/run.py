@@ -78,6 +78,7 @@ def generate(
     workers: int = 1,
     resume: bool = False,
     repair: bool = False,
+    check: bool = True,
     ranks: bool = True,
     progress: OnProgress | None = None,
     **fields: Any,
@@ -95,6 +96,7 @@ def generate(
               or Slurm (RANK and WORLD_SIZE, or SLURM_PROCID and SLURM_NTASKS, are read), or by hand with `resume`
     ranks     False: this call stands alone, whatever torchrun or Slurm say
     resume    goes on with the run in `out`, or joins others that work at it; finished shards are checked first. The plan may be left out
+    check     with resume: False looks at presence and sizes of finished shards only, where reading them all takes too long
     repair    with resume: damaged or missing shards are renamed to *.damaged and made again
     progress  called with a `Progress` about four times a second in the calling thread; an exception stops the run
 
@@ -122,7 +124,7 @@ def generate(
     run = RunFolder.start(root, plan, head, devices[0], join=resume or rank.rank > 0)
     notes: list[str] = []
     if resume and rank.rank == 0:
-        notes += _check_finished_shards(run, repair)
+        notes += _check_finished_shards(run, repair, check)
     if run.finished:
         tidy(run)
         return _result(run, Counters(), started, ("every shard was finished already", *notes))
@@ -191,9 +193,9 @@ def _await_plan(root: Path, patience_s: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-def _check_finished_shards(run: RunFolder, repair: bool) -> list[str]:
+def _check_finished_shards(run: RunFolder, repair: bool, hashes: bool) -> list[str]:
     """Reads every finished shard. Damage is an error, or with `repair` set aside to be made again."""
-    damaged = dict(verify(run))
+    damaged = dict(verify(run, hashes=hashes))
     if not damaged:
         return []
     if not repair:

@@ -11,8 +11,8 @@ from forge_rt.production.files import sha256_of
 from forge_rt.production.folder import INDEX, RunFolder
 
 
-def verify(run: RunFolder) -> Iterator[tuple[int, str]]:
-    """(shard, what is wrong) of each damaged finished shard, in order."""
+def verify(run: RunFolder, *, hashes: bool = True) -> Iterator[tuple[int, str]]:
+    """(shard, what is wrong) of each damaged finished shard, in order. Without `hashes` only presence and sizes are looked at."""
     lines = run.journal()
     rows: Iterator[list[dict[str, Any]]] | None = None
     if run.finished and run.plan.layout != "shards":
@@ -27,9 +27,9 @@ def verify(run: RunFolder) -> Iterator[tuple[int, str]]:
         line = lines[shard]
         if run.finished:
             of_shard = next(rows) if rows is not None else []
-            problem = run.layout.damage(line, of_shard)
+            problem = run.layout.damage(line, of_shard, hashes=hashes)
         else:
-            problem = run.damage(line)
+            problem = run.damage(line, hashes=hashes)
         if problem is not None:
             yield shard, problem
 

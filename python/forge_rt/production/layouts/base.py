@@ -116,8 +116,11 @@ class Layout(abc.ABC):
     # ---- what is on disk ----
 
     @abc.abstractmethod
-    def damage(self, line: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str | None:
-        """What is wrong with a finished shard, given its journal line and index rows (key, offset, bytes, sha256); None: nothing."""
+    def damage(self, line: dict[str, Any], rows: Sequence[dict[str, Any]], *, hashes: bool = True) -> str | None:
+        """What is wrong with a finished shard, given its journal line and index rows (key, offset, bytes, sha256); None: nothing.
+
+        Without `hashes` only presence and, where it is known, size are looked at.
+        """
 
     @abc.abstractmethod
     def set_aside(self, line: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:

@@ -105,13 +105,13 @@ class FoldersLayout(Layout):
     def shard_name(self, shard: int) -> str:
         return ""
 
-    def damage(self, line: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str | None:
+    def damage(self, line: dict[str, Any], rows: Sequence[dict[str, Any]], *, hashes: bool = True) -> str | None:
         for row in rows:
             for name in self.names():
                 path = self.path(row["key"], name)
                 if not path.is_file():
                     return f"{path.relative_to(self.root)} is missing"
-            if encode.digest(self.read(row)) != row["sha256"]:
+            if hashes and encode.digest(self.read(row)) != row["sha256"]:
                 return f"a file of sample {row['key']} was changed since it was written: the SHA-256 is not the index's"
         total = hashlib.sha256("".join(row["sha256"] for row in rows).encode()).hexdigest()
         return None if total == line["sha256"] else "the index does not fit the journal"
