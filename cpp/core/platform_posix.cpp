@@ -83,7 +83,8 @@ std::error_code sync_folder_of(const std::string& path) {
   if (descriptor < 0) return errno == EACCES ? std::error_code() : last_error();  // a folder to write to, not to read: nothing more to do
   std::error_code error = sync_file(descriptor);
   if (error.value() == EINVAL || error.value() == ENOTSUP) error.clear();  // file systems that do not offer it
-  (void)close_file(descriptor);
+  const std::error_code ignored = close_file(descriptor);  // nothing was written to it
+  static_cast<void>(ignored);
   return error;
 }
 

@@ -62,7 +62,7 @@ void check_name(std::string_view name) {
 std::size_t prefix_length(std::string_view name) {
   if (name.size() <= kName) return 0;
   const std::size_t slash = name.find('/', name.size() - kName - 1);
-  check_argument(slash != std::string_view::npos && slash <= kPrefix,
+  check_argument(slash <= kPrefix,  // npos is larger
                  "tar member name must have at most 100 bytes, or a '/' that splits it ", "into at most 155 and 100, got ", name.size(),
                  " bytes: '", printable(name), "'");
   return slash;
@@ -130,9 +130,10 @@ struct TarWriter::State {
 
   /// Removes the part file; a forked child leaves its parent's alone.
   void discard() noexcept {
-    if (file != platform::kNoFile) (void)platform::close_file(std::exchange(file, platform::kNoFile));
+    std::error_code ignored;  // the file is thrown away
+    if (file != platform::kNoFile) ignored = platform::close_file(std::exchange(file, platform::kNoFile));
     if (stage == Stage::open) {
-      if (owner == platform::process_id()) (void)platform::remove_file(part);
+      if (owner == platform::process_id()) ignored = platform::remove_file(part);
       stage = Stage::aborted;
     }
     buffer.reset();
