@@ -16,6 +16,7 @@ set(FORGE_SOURCES
   cpp/core/sha256_shani.cpp
   cpp/core/tensor.cpp
   cpp/core/thread_pool.cpp
+  cpp/core/zip.cpp
   cpp/models/bundle.cpp
   cpp/models/camera.cpp
   cpp/models/camera_sampler.cpp

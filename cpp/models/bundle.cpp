@@ -3,21 +3,55 @@
 #include <filesystem>
 
 #include "core/json.h"
+#include "core/zip.h"
 #include "forge_rt/core/safetensors.h"
 #include "forge_rt/core/sha256.h"
 
 namespace forge_rt {
+namespace {
 
-Bundle Bundle::open(const std::string& folder) {
-  const std::filesystem::path root(folder);
-  std::error_code code;
-  check(std::filesystem::is_directory(root, code), ErrorCode::not_found, "no bundle at ", folder, "; expected a folder with bundle.json");
-  const Tensor text = read_file((root / "bundle.json").string());
+constexpr const char* kManifest = "bundle.json";
+
+/// Where the files come from: a folder, or a zip archive with the files at its top or in its only folder.
+class Source {
+ public:
+  explicit Source(const std::string& path) : path_(path) {
+    std::error_code code;
+    if (std::filesystem::is_directory(path, code)) return;
+    check(std::filesystem::is_regular_file(path, code), ErrorCode::not_found, "no bundle at ", path,
+          "; expected a folder with bundle.json, or a zip archive of one");
+    const Tensor bytes = read_file(path);
+    check(looks_like_zip(bytes), ErrorCode::corrupt_file, path, " is neither a bundle folder nor a zip archive of one");
+    archive_ = read_zip(bytes, path);
+    is_archive_ = true;
+    if (archive_.count(kManifest) == 0 && !archive_.empty())
+      prefix_ = archive_.begin()->first.substr(0, archive_.begin()->first.find('/') + 1);
+  }
+
+  std::string name(const std::string& file) const { return (std::filesystem::path(path_) / file).string(); }
+  Tensor read(const std::string& file) const {
+    if (!is_archive_) return read_file(name(file));
+    const auto found = archive_.find(prefix_ + file);
+    check(found != archive_.end(), ErrorCode::not_found, "no file ", file, " in ", path_);
+    return found->second;
+  }
+
+ private:
+  std::string path_, prefix_;
+  std::map<std::string, Tensor> archive_;
+  bool is_archive_ = false;
+};
+
+}  // namespace
+
+Bundle Bundle::open(const std::string& path) {
+  const Source files(path);
+  const Tensor text = files.read(kManifest);
   Bundle bundle;
-  bundle.folder_ = folder;
+  bundle.path_ = path;
   bundle.manifest_.assign(reinterpret_cast<const char*>(text.raw()), text.bytes());
   bundle.hash_ = sha256_hex(text.raw(), text.bytes());
-  const std::string source = (root / "bundle.json").string();
+  const std::string source = files.name(kManifest);
   const Json json = parse_json(bundle.manifest_, source);
   check(json.is_object() && json.contains("format_version") && json["format_version"].is_number_integer() && json.contains("family") &&
             json["family"].is_string() && json.contains("files") && json["files"].is_object(),
@@ -30,9 +64,9 @@ Bundle Bundle::open(const std::string& folder) {
           " names a file outside its folder: ", name);
     check(entry.is_object() && entry.contains("sha256") && entry["sha256"].is_string(), ErrorCode::corrupt_file, source,
           " has no SHA-256 for ", name);
-    const Tensor contents = read_file((root / name).string());
+    const Tensor contents = files.read(name);
     const std::string found = sha256_hex(contents.raw(), contents.bytes());
-    check(found == entry["sha256"].get<std::string>(), ErrorCode::corrupt_file, (root / name).string(),
+    check(found == entry["sha256"].get<std::string>(), ErrorCode::corrupt_file, files.name(name),
           " does not match its hash in bundle.json (expected ", entry["sha256"].get<std::string>().substr(0, 12), "…, found ",
           found.substr(0, 12), "…); it was edited or damaged: install the bundle again");
     bundle.files_.emplace(name, contents);
@@ -40,10 +74,12 @@ Bundle Bundle::open(const std::string& folder) {
   return bundle;
 }
 
-std::map<std::string, Tensor> Bundle::tensors(const std::string& file) const {
-  const auto found = files_.find(file);
-  check(found != files_.end(), ErrorCode::corrupt_file, folder_, " has no file ", file);
-  return parse_safetensors(found->second, folder_ + "/" + file);
+const Tensor& Bundle::file(const std::string& name) const {
+  const auto found = files_.find(name);
+  check(found != files_.end(), ErrorCode::corrupt_file, path_, " has no file ", name);
+  return found->second;
 }
+
+std::map<std::string, Tensor> Bundle::tensors(const std::string& name) const { return parse_safetensors(file(name), path_ + "/" + name); }
 
 }  // namespace forge_rt

@@ -117,6 +117,10 @@ def main() -> None:
     options = parser.parse_args()
     start = time.perf_counter()
     arrays, bundle = build(options.out, COARSE if options.coarse else Detail(), options.seed)
+    if not options.coarse:
+        from forge_rt import golden
+
+        golden.add(options.out)
     seconds = time.perf_counter() - start
     if not options.report:
         return

@@ -101,12 +101,6 @@ void bind_head(py::module_& module) {
       .def_property_readonly("n_expression", &Head::n_expression)
       .def_property_readonly("triangles", [](const Head& h) { return h.triangles(); });
 
-  py::class_<Bundle>(module, "Bundle", "A model folder whose hashes were checked.")
-      .def_static("open", &Bundle::open, py::arg("folder"))
-      .def_property_readonly("family", &Bundle::family)
-      .def_property_readonly("hash", &Bundle::hash, "SHA-256 of bundle.json: the model hash of records.")
-      .def_property_readonly("manifest", [](const Bundle& b) { return py::module_::import("json").attr("loads")(b.manifest()); })
-      .def("tensors", &Bundle::tensors, py::arg("file"));
   module.def(
       "read_safetensors", [](const std::string& path) { return parse_safetensors(read_file(path), path); }, py::arg("path"),
       "All tensors of a safetensors file, by name.");

@@ -17,7 +17,9 @@ COMMANDS = {
     "doctor": "forge_rt.cli.doctor",
     "generate": "forge_rt.cli.generate",
     "inspect": "forge_rt.cli.inspect",
+    "models": "forge_rt.cli.models",
     "replay": "forge_rt.cli.replay",
+    "verify": "forge_rt.cli.verify",
 }
 
 _debug = False
