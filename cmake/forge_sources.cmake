@@ -1,5 +1,8 @@
 # The library's sources, by layer. Explicit: a file that is not listed is not built.
 set(FORGE_SOURCES
+  cpp/backends/backend.cpp
+  cpp/backends/onnxruntime.cpp
+  cpp/backends/onnxruntime_library.cpp
   cpp/capi/forgehead.cpp
   cpp/capi/head.cpp
   cpp/capi/library.cpp

@@ -33,4 +33,13 @@ std::error_code remove_file(const std::string& path);
 /// The disk or a quota is exhausted.
 bool out_of_space(const std::error_code& error);
 
+// ---- shared libraries: loaded for good, nothing unloads them ----
+
+/// Null when it does not load; `reason` is then the loader's sentence. A bare name is looked up where the loader looks.
+void* load_library(const std::string& path, std::string& reason);
+/// Null when the library does not have it.
+void* find_symbol(void* library, const char* name);
+/// Path of the loaded library that holds `symbol`; empty when the system does not tell.
+std::string library_of(const void* symbol);
+
 }  // namespace forge_rt::platform

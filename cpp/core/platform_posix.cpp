@@ -1,3 +1,4 @@
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
@@ -91,5 +92,23 @@ std::error_code sync_folder_of(const std::string& path) {
 std::error_code remove_file(const std::string& path) { return unlink(path.c_str()) < 0 ? last_error() : std::error_code(); }
 
 bool out_of_space(const std::error_code& error) { return error.value() == ENOSPC || error.value() == EDQUOT; }
+
+// ---- shared libraries ----
+
+void* load_library(const std::string& path, std::string& reason) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* said = dlerror();
+    reason = said != nullptr ? said : "the loader gave no reason";
+  }
+  return library;
+}
+
+void* find_symbol(void* library, const char* name) { return dlsym(library, name); }
+
+std::string library_of(const void* symbol) {
+  Dl_info info{};
+  return dladdr(symbol, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
+}
 
 }  // namespace forge_rt::platform

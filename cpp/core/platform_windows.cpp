@@ -31,6 +31,12 @@ std::wstring wide(const std::string& utf8) {
   return out;
 }
 
+std::string utf8(const wchar_t* text, int length) {
+  std::string out(static_cast<std::size_t>(WideCharToMultiByte(CP_UTF8, 0, text, length, nullptr, 0, nullptr, nullptr)), '\0');
+  WideCharToMultiByte(CP_UTF8, 0, text, length, out.data(), static_cast<int>(out.size()), nullptr, nullptr);
+  return out;
+}
+
 }  // namespace
 
 std::error_code create_file(const std::string& path, File& file) {
@@ -69,6 +75,30 @@ std::error_code remove_file(const std::string& path) { return success_or_error(D
 
 bool out_of_space(const std::error_code& error) {
   return error.value() == ERROR_DISK_FULL || error.value() == ERROR_HANDLE_DISK_FULL || error.value() == ERROR_DISK_QUOTA_EXCEEDED;
+}
+
+// ---- shared libraries ----
+
+void* load_library(const std::string& path, std::string& reason) {
+  // with a folder in front, what the library needs is looked for beside it
+  const bool bare = path.find_first_of("/\\") == std::string::npos;
+  const HMODULE library = LoadLibraryExW(wide(path).c_str(), nullptr, bare ? 0 : LOAD_WITH_ALTERED_SEARCH_PATH);
+  if (library == nullptr) reason = last_error().message();
+  return reinterpret_cast<void*>(library);
+}
+
+void* find_symbol(void* library, const char* name) {
+  return reinterpret_cast<void*>(GetProcAddress(reinterpret_cast<HMODULE>(library), name));
+}
+
+std::string library_of(const void* symbol) {
+  HMODULE library = nullptr;
+  if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+                          static_cast<const wchar_t*>(symbol), &library))
+    return "";
+  wchar_t path[MAX_PATH];
+  const DWORD length = GetModuleFileNameW(library, path, MAX_PATH);
+  return length > 0 && length < MAX_PATH ? utf8(path, static_cast<int>(length)) : "";
 }
 
 }  // namespace forge_rt::platform

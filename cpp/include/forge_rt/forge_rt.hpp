@@ -10,6 +10,7 @@
 // Link with CMake's `forge_rt::forge_rt`, or `pkg-config --cflags --libs forge_rt`. From C: forge_rt/forge_rt.h.
 #pragma once
 
+#include "forge_rt/backends/backend.h"
 #include "forge_rt/core/device.h"
 #include "forge_rt/core/error.h"
 #include "forge_rt/core/isa.h"

@@ -1,0 +1,309 @@
+// Finds, loads and checks ONNX Runtime's library.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "backends/onnxruntime_api.h"
+#include "core/platform.h"
+
+namespace forge_rt::backends::ort {
+namespace {
+
+constexpr const char* kVariable = "FORGE_RT_ORT_LIBRARY";
+constexpr const char* kHowToGet = "pip install \"forge-rt[cpu]\" brings it, or set FORGE_RT_ORT_LIBRARY to the file of an installed one";
+#if defined(_WIN32)
+constexpr std::array kLoaderNames = {"onnxruntime.dll"};
+#elif defined(__APPLE__)
+constexpr std::array kLoaderNames = {"libonnxruntime.dylib"};
+#else
+constexpr std::array kLoaderNames = {"libonnxruntime.so.1", "libonnxruntime.so"};
+#endif
+
+// f(x [n, 3]) = x + x, opset 13, as an ONNX file.
+constexpr char kDoubling[] =
+    "\010\010B\002\020\015:?\012\016\012\001x\012\001x\022\001y\"\003Add\022\001gZ\024\012\001x\022\017\012\015\010\001\022\011\012\003"
+    "\022\001n\012\002\010\003b\024\012\001y\022\017\012\015\010\001\022\011\012\003\022\001n\012\002\010\003";
+
+struct Loaded {
+  Api api;
+  RuntimeInfo info;
+};
+
+/// Loads `path` and takes its table. An empty table: `reason` says why.
+Loaded load(const std::string& path, std::string& reason) {
+  Loaded out;
+  void* library = platform::load_library(path, reason);
+  if (library == nullptr) {
+    reason = "the library does not load: " + reason;
+    return out;
+  }
+  void* symbol = platform::find_symbol(library, "OrtGetApiBase");
+  if (symbol == nullptr) {
+    reason = "it has no OrtGetApiBase: not ONNX Runtime";
+    return out;
+  }
+  const ApiBase* base = reinterpret_cast<const ApiBase* (*)()>(symbol)();
+  const char* version = base != nullptr && base->get_version != nullptr ? base->get_version() : nullptr;
+  if (version == nullptr) {
+    reason = "it does not tell its version";
+    return out;
+  }
+  out.info.version = version;
+  // Asked first, because get_api of an old library complains on the console.
+  int major = 0, minor = 0;
+  const bool known = std::sscanf(version, "%d.%d", &major, &minor) == 2;
+  if (known && (major < 1 || (major == 1 && minor < static_cast<int>(kApiVersion)))) {
+    reason = concat("it is version ", version, ", too old: 1.", kApiVersion, " or newer is needed");
+    return out;
+  }
+  const void* const* table = base->get_api(kApiVersion);
+  if (table == nullptr) {
+    reason = concat("version ", version, " does not offer API version ", kApiVersion);
+    return out;
+  }
+  out.info.path = platform::library_of(symbol);
+  if (out.info.path.empty()) out.info.path = path;
+  out.api.table = table;
+  return out;
+}
+
+/// What can be asked without an environment. Throws internal when an answer makes no sense.
+void ask(Loaded& loaded) {
+  const Api& api = loaded.api;
+  const auto expect_that = [&](bool good, const char* what) {
+    check(good, ErrorCode::unsupported, loaded.info.path, " (ONNX Runtime ", loaded.info.version, ") failed the self-check: ", what,
+          "; its function table is not the one this forge_rt knows. Install another version of onnxruntime");
+  };
+  const char* build = api.call<GetBuildInfo>();
+  expect_that(build != nullptr && std::strncmp(build, "ORT Build Info", 14) == 0, "no build information");
+  loaded.info.build = build;
+  {
+    const StatusHandle status(api.call<CreateStatus>(kNotImplemented, "forge_rt"), {api});
+    expect_that(status != nullptr && api.call<GetErrorCode>(status.get()) == kNotImplemented &&
+                    std::string(api.call<GetErrorMessage>(status.get())) == "forge_rt",
+                "an error came back changed");
+  }
+  char** names = nullptr;
+  int count = 0;
+  succeed(api, api.call<GetAvailableProviders>(&names, &count), loaded.info.path);
+  for (int i = 0; i < count; ++i) loaded.info.providers.emplace_back(names[i]);
+  succeed(api, api.call<ReleaseAvailableProviders>(names, count), loaded.info.path);
+  const auto& providers = loaded.info.providers;
+  expect_that(std::find(providers.begin(), providers.end(), "CPUExecutionProvider") != providers.end(), "no CPU provider");
+}
+
+/// Doubles a tensor with and without a binding, and looks at every answer: each function of the common path is called here once.
+void self_check(const Runtime& runtime) {
+  const Api& api = runtime.api;
+  const std::string context = "self-check of " + runtime.info.path;
+  const auto expect_that = [&](bool good, const char* what) {
+    check(good, ErrorCode::unsupported, runtime.info.path, " (ONNX Runtime ", runtime.info.version, ") failed the self-check: ", what,
+          "; its function table is not the one this forge_rt knows. Install another version of onnxruntime");
+  };
+  float x[6] = {1, 2, 3, 4, 5, 6}, y[6] = {};
+  const std::int64_t shape[2] = {2, 3};
+  const auto doubled = [](const float* values) {
+    for (int i = 0; i < 6; ++i)
+      if (values[i] != static_cast<float>(2 * (i + 1))) return false;
+    return true;
+  };
+
+  const auto tensor_over = [&](float* data) {
+    return create<ValueHandle, CreateTensorWithData>(api, context, runtime.cpu, static_cast<void*>(data), sizeof(x), shape, std::size_t{2},
+                                                     element_type(DType::f32));
+  };
+  const ValueHandle input = tensor_over(x), output = tensor_over(y);
+  {
+    const auto info = create<TensorInfoHandle, GetTensorTypeAndShape>(api, context, static_cast<const OrtValue*>(input.get()));
+    const TensorType type = tensor_type(api, info.get(), context);
+    std::size_t count = 0;
+    succeed(api, api.call<GetElementCount>(info.get(), &count), context);
+    void* data = nullptr;
+    succeed(api, api.call<GetTensorMutableData>(input.get(), &data), context);
+    expect_that(type.element_type == element_type(DType::f32) && type.shape == Shape{2, 3} && count == 6 && data == x,
+                "a tensor came back changed");
+  }
+
+  const auto options = create<SessionOptionsHandle, CreateSessionOptions>(api, context);
+  succeed(api, api.call<SetExecutionMode>(options.get(), kSequential), context);
+  succeed(api, api.call<SetOptimizationLevel>(options.get(), kAllOptimizations), context);
+  succeed(api, api.call<SetIntraOpThreads>(options.get(), 1), context);
+  succeed(api, api.call<SetInterOpThreads>(options.get(), 1), context);
+  succeed(api, api.call<AddSessionConfigEntry>(options.get(), "session.intra_op.allow_spinning", "0"), context);
+  {
+    OrtSession* none = nullptr;
+    const Failure failure =
+        take_failure(api, api.call<CreateSessionFromArray>(runtime.env, static_cast<const void*>("no model"), 8, options.get(), &none));
+    expect_that(failure.code == kInvalidProtobuf && none == nullptr, "bytes that are no model were taken as one");
+  }
+  const auto session = create<SessionHandle, CreateSessionFromArray>(api, context, static_cast<const OrtEnv*>(runtime.env),
+                                                                     static_cast<const void*>(kDoubling), sizeof(kDoubling) - 1,
+                                                                     static_cast<const OrtSessionOptions*>(options.get()));
+  std::size_t inputs = 0, outputs = 0;
+  succeed(api, api.call<GetInputCount>(session.get(), &inputs), context);
+  succeed(api, api.call<GetOutputCount>(session.get(), &outputs), context);
+  expect_that(inputs == 1 && outputs == 1, "wrong count of inputs or outputs");
+  char *input_name = nullptr, *output_name = nullptr;
+  succeed(api, api.call<GetInputName>(session.get(), 0, runtime.allocator, &input_name), context);
+  succeed(api, api.call<GetOutputName>(session.get(), 0, runtime.allocator, &output_name), context);
+  expect_that(std::string(input_name) == "x" && std::string(output_name) == "y", "wrong names");
+  succeed(api, api.call<AllocatorFree>(runtime.allocator, input_name), context);
+  succeed(api, api.call<AllocatorFree>(runtime.allocator, output_name), context);
+  const auto check_port = [&](TypeInfoHandle info) {
+    const OrtTensorInfo* tensor = nullptr;
+    succeed(api, api.call<CastTypeInfoToTensorInfo>(info.get(), &tensor), context);
+    expect_that(tensor != nullptr, "an input or output is no tensor");
+    const TensorType type = tensor_type(api, tensor, context);
+    expect_that(type.element_type == element_type(DType::f32) && type.shape == Shape{-1, 3}, "wrong type of an input or output");
+  };
+  check_port(create<TypeInfoHandle, GetInputTypeInfo>(api, context, session.get(), std::size_t{0}));
+  check_port(create<TypeInfoHandle, GetOutputTypeInfo>(api, context, session.get(), std::size_t{0}));
+
+  const char *x_name = "x", *y_name = "y";
+  const OrtValue* input_value = input.get();
+  OrtValue* result = nullptr;
+  succeed(api, api.call<Run>(session.get(), nullptr, &x_name, &input_value, 1, &y_name, 1, &result), context);
+  {
+    const ValueHandle held(result, {api});
+    void* data = nullptr;
+    succeed(api, api.call<GetTensorMutableData>(result, &data), context);
+    expect_that(doubled(static_cast<const float*>(data)), "a network gave a wrong result");
+  }
+
+  const auto binding = create<IoBindingHandle, CreateIoBinding>(api, context, session.get());
+  succeed(api, api.call<BindInput>(binding.get(), x_name, input.get()), context);
+  succeed(api, api.call<BindOutputToDevice>(binding.get(), y_name, runtime.cpu), context);
+  succeed(api, api.call<BindOutput>(binding.get(), y_name, output.get()), context);
+  succeed(api, api.call<SynchronizeBoundInputs>(binding.get()), context);
+  succeed(api, api.call<RunWithBinding>(session.get(), nullptr, binding.get()), context);
+  succeed(api, api.call<SynchronizeBoundOutputs>(binding.get()), context);
+  expect_that(doubled(y), "a bound network gave a wrong result");
+  OrtValue** bound = nullptr;
+  std::size_t bound_count = 0;
+  succeed(api, api.call<GetBoundOutputValues>(binding.get(), runtime.allocator, &bound, &bound_count), context);
+  expect_that(bound_count == 1, "wrong count of bound outputs");
+  const ValueHandle again(bound[0], {api});
+  succeed(api, api.call<AllocatorFree>(runtime.allocator, bound), context);
+  void* data = nullptr;
+  succeed(api, api.call<GetTensorMutableData>(again.get(), &data), context);
+  expect_that(data == y, "a bound output is somewhere else");
+}
+
+std::mutex& mutex() {
+  static auto* one = new std::mutex;  // never destroyed: sessions of static objects outlive this file's
+  return *one;
+}
+std::string& package_library() {
+  static auto* path = new std::string;
+  return *path;
+}
+
+std::unique_ptr<Runtime> open_runtime() {
+  std::string tried;
+  const auto attempt = [&](const std::string& path, const char* found_by) -> std::unique_ptr<Runtime> {
+    std::string reason;
+    Loaded loaded = load(path, reason);
+    if (loaded.api.table == nullptr) {
+      tried += concat(tried.empty() ? "" : "; ", path, " (", found_by, "): ", reason);
+      return nullptr;
+    }
+    ask(loaded);
+    auto runtime = std::make_unique<Runtime>(Runtime{loaded.api, loaded.info});
+    runtime->info.found_by = found_by;
+    const Api& api = runtime->api;
+    succeed(api, api.call<CreateEnv>(kLogFatal, "forge_rt", &runtime->env), path);
+    succeed(api, api.call<GetDefaultAllocator>(&runtime->allocator), path);
+    succeed(api, api.call<CreateCpuMemoryInfo>(kDeviceAllocator, kDefaultMemory, &runtime->cpu), path);
+    self_check(*runtime);
+    return runtime;
+  };
+  if (const char* told = std::getenv(kVariable); told != nullptr && *told != '\0') {
+    if (auto runtime = attempt(told, kVariable)) return runtime;
+  } else {
+    if (!package_library().empty())
+      if (auto runtime = attempt(package_library(), "package")) return runtime;
+    for (const char* name : kLoaderNames)
+      if (auto runtime = attempt(name, "loader")) return runtime;
+  }
+  throw Error(ErrorCode::unsupported, concat("networks need ONNX Runtime, and its library was not found; ", kHowToGet, ". Tried: ", tried));
+}
+
+}  // namespace
+
+const Runtime& runtime() {
+  static const Runtime* one = nullptr;
+  const std::lock_guard<std::mutex> lock(mutex());
+  if (one == nullptr) one = open_runtime().release();
+  return *one;
+}
+
+Failure take_failure(const Api& api, OrtStatus* status) {
+  if (status == nullptr) return {};
+  const StatusHandle held(status, {api});
+  const char* message = api.call<GetErrorMessage>(status);
+  return {std::max(1, api.call<GetErrorCode>(status)), message != nullptr ? message : "(no message)"};
+}
+
+void succeed(const Api& api, OrtStatus* status, const std::string& context, ErrorCode error) {
+  if (status == nullptr) return;
+  throw Error(error, concat(context, ": ONNX Runtime says: ", take_failure(api, status).message));
+}
+
+TensorType tensor_type(const Api& api, const OrtTensorInfo* info, const std::string& context) {
+  TensorType out;
+  std::size_t rank = 0;
+  succeed(api, api.call<GetElementType>(info, &out.element_type), context);
+  succeed(api, api.call<GetDimensionsCount>(info, &rank), context);
+  check(rank <= 64, ErrorCode::internal, context, ": a tensor of ", rank, " axes");
+  out.shape.resize(rank);
+  succeed(api, api.call<GetDimensions>(info, out.shape.data(), rank), context);
+  return out;
+}
+
+namespace {
+struct ElementType {
+  DType dtype;
+  int number;
+};
+constexpr ElementType kElementTypes[] = {
+    {DType::f32, 1},     {DType::u8, 2},   {DType::i8, 3},   {DType::u16, 4},  {DType::i16, 5},  {DType::i32, 6},   {DType::i64, 7},
+    {DType::boolean, 9}, {DType::f16, 10}, {DType::f64, 11}, {DType::u32, 12}, {DType::u64, 13}, {DType::bf16, 16},
+};
+}  // namespace
+
+int element_type(DType dtype) {
+  for (const ElementType& row : kElementTypes)
+    if (row.dtype == dtype) return row.number;
+  throw Error(ErrorCode::internal, "unknown dtype");
+}
+
+DType dtype_from(int element_type, const std::string& what) {
+  for (const ElementType& row : kElementTypes)
+    if (row.number == element_type) return row.dtype;
+  throw Error(ErrorCode::unsupported, concat(what, " holds ", element_type == 8 ? "text" : concat("ONNX element type ", element_type),
+                                             ", which forge_rt has no dtype for; export the graph with numbers"));
+}
+
+}  // namespace forge_rt::backends::ort
+
+namespace forge_rt {
+
+RuntimeInfo runtime_info() { return backends::ort::runtime().info; }
+
+void set_runtime_library(const std::string& path) {
+  const std::lock_guard<std::mutex> lock(backends::ort::mutex());
+  backends::ort::package_library() = path;
+}
+
+RuntimeInfo inspect_runtime_library(const std::string& path) {
+  std::string reason;
+  backends::ort::Loaded loaded = backends::ort::load(path, reason);
+  check(loaded.api.table != nullptr, ErrorCode::unsupported, path, ": ", reason);
+  backends::ort::ask(loaded);
+  return loaded.info;
+}
+
+}  // namespace forge_rt
