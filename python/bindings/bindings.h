@@ -10,6 +10,7 @@ namespace forge_rt::python {
 
 namespace py = pybind11;
 
+void bind_backends(py::module_& module);
 void bind_bundle(py::module_& module);
 void bind_camera(py::module_& module);
 void bind_codecs(py::module_& module);

@@ -3,6 +3,7 @@
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Compiled part of forge_rt. Use the names of the package `forge_rt` instead.";
   forge_rt::python::bind_core(module);
+  forge_rt::python::bind_backends(module);
   forge_rt::python::bind_bundle(module);
   forge_rt::python::bind_camera(module);
   forge_rt::python::bind_codecs(module);

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from forge_rt import _core, camera
 from forge_rt._core import *  # noqa: F403
 from forge_rt._core import __version__
-from forge_rt.forge_head import (  # type: ignore[assignment]  # replaces the compiled class of the same name
+from forge_rt.backend import Session  # type: ignore[assignment]  # replaces the compiled class of the same name
+from forge_rt.forge_head import (  # type: ignore[assignment]  # likewise
     FaceBatch,
     ForgeHead,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "Progress",
     "Replayed",
     "RunResult",
+    "Session",
     "batches",
     "generate",
     "inspect",

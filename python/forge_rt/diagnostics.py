@@ -6,9 +6,7 @@ from package metadata, and ONNX Runtime's library is asked directly.
 
 from __future__ import annotations
 
-import ctypes
 import importlib.metadata
-import importlib.util
 import io
 import os
 import platform
@@ -23,6 +21,7 @@ import numpy as np
 
 import forge_rt
 from forge_rt import _core
+from forge_rt.backend import find_onnx_runtime
 from forge_rt.bench.machine import cpu_model, package_version, usable_cores
 
 #: Version of the JSON document.
@@ -160,60 +159,7 @@ def op_paths(cuda: Cuda) -> dict[str, dict[str, str]]:
 
 # ---- ONNX Runtime ----
 
-_LIBRARY_NAMES = ("libonnxruntime.so*", "libonnxruntime*.dylib", "onnxruntime.dll")
-_API_VERSION = 18  # has every slot below
-_SLOT_GET_PROVIDERS, _SLOT_RELEASE_PROVIDERS = 125, 126
 COMPILED_IN = "listed providers are compiled in; whether one works here shows when a model opens with it"
-
-
-def find_onnx_runtime() -> tuple[Path | None, str, str]:
-    """(library, found by, reason): FORGE_RT_ORT_LIBRARY when set, else the installed package, without importing it."""
-    if told := os.environ.get("FORGE_RT_ORT_LIBRARY"):
-        path = Path(told)
-        return (
-            (path, "FORGE_RT_ORT_LIBRARY", "")
-            if path.is_file()
-            else (None, "FORGE_RT_ORT_LIBRARY", f"FORGE_RT_ORT_LIBRARY names no file: {told}")
-        )
-    spec = importlib.util.find_spec("onnxruntime")
-    if spec is None:
-        return None, "", 'ONNX Runtime is not installed; get it with: pip install "forge-rt[cpu]"'
-    for folder in spec.submodule_search_locations or []:
-        for pattern in _LIBRARY_NAMES:
-            if found := sorted(Path(folder, "capi").glob(pattern)):
-                return found[0], "package", ""
-    return None, "package", "the package onnxruntime is installed but holds no library; reinstall it"
-
-
-def ask_onnx_runtime(library: Path) -> tuple[str, list[str]]:
-    """(version, providers) that the library itself states. Raises OSError when it cannot be loaded."""
-    handle = ctypes.CDLL(str(library))
-
-    class ApiBase(ctypes.Structure):
-        _fields_ = [
-            ("get_api", ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint32)),
-            ("get_version", ctypes.CFUNCTYPE(ctypes.c_char_p)),
-        ]
-
-    try:
-        get_base = handle.OrtGetApiBase
-    except AttributeError as error:
-        raise OSError("it has no OrtGetApiBase: not ONNX Runtime") from error
-    get_base.restype = ctypes.POINTER(ApiBase)
-    base = get_base().contents
-    version = base.get_version().decode()
-    table = base.get_api(_API_VERSION)
-    if not table:
-        raise OSError(f"version {version} is too old: it has no API version {_API_VERSION}")
-    slots = ctypes.cast(table, ctypes.POINTER(ctypes.c_void_p))
-    names, count = ctypes.POINTER(ctypes.c_char_p)(), ctypes.c_int()
-    get = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(slots[_SLOT_GET_PROVIDERS])
-    release = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(slots[_SLOT_RELEASE_PROVIDERS])
-    if get(ctypes.addressof(names), ctypes.addressof(count)):
-        raise OSError("it did not list its providers")
-    providers = [(names[i] or b"").decode() for i in range(count.value)]
-    release(ctypes.cast(names, ctypes.c_void_p), count)
-    return version, providers
 
 
 def onnx_runtime_status() -> OnnxRuntime:
@@ -228,10 +174,10 @@ def onnx_runtime_status() -> OnnxRuntime:
     if library is None:
         return OnnxRuntime("", found_by, "", [], packages, reason, note)
     try:
-        version, providers = ask_onnx_runtime(library)
-    except OSError as error:
-        return OnnxRuntime(str(library), found_by, "", [], packages, f"the library does not load: {error}", note)
-    return OnnxRuntime(str(library), found_by, version, providers, packages, "", note)
+        info = _core._inspect_runtime_library(str(library))
+    except _core.UnsupportedError as error:
+        return OnnxRuntime(str(library), found_by, "", [], packages, str(error), note)
+    return OnnxRuntime(str(library), found_by, info["version"], info["providers"], packages, "", note)
 
 
 # ---- extras ----
