@@ -2,7 +2,6 @@
 #include "forge_rt/backends/backend.h"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "backends/session_impl.h"
 #include "forge_rt/core/safetensors.h"
@@ -80,8 +79,7 @@ Session::Session(std::shared_ptr<backends::SessionImpl> impl) : impl_(std::move(
 Session Session::load(const std::string& path, const SessionOptions& options) {
   SessionOptions named = options;
   if (named.name.empty()) named.name = path;
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  return Session(load_session({read_file(path), folder.empty() ? "." : folder.string()}, named));
+  return Session(load_session({read_file(path), path}, named));
 }
 
 Session Session::load(const Tensor& model, const SessionOptions& options) {

@@ -1,6 +1,5 @@
 // Sessions and bindings of ONNX Runtime.
 #include <algorithm>
-#include <optional>
 
 #include "backends/onnxruntime_api.h"
 #include "backends/session_impl.h"
@@ -44,6 +43,17 @@ std::vector<GraphPort> read_ports(const Runtime& rt, const OrtSession* session, 
   return out;
 }
 
+/// "CPU, CUDA"
+std::string provider_names(const RuntimeInfo& info) {
+  std::string out;
+  for (std::string name : info.providers) {
+    const std::size_t suffix = name.find("ExecutionProvider");
+    if (suffix != std::string::npos) name.resize(suffix);
+    out += (out.empty() ? "" : ", ") + name;
+  }
+  return out;
+}
+
 ErrorCode load_error(int code) {
   switch (code) {
     case kNoModel:
@@ -75,7 +85,7 @@ class OnnxSession final : public SessionImpl {
   void check_process() const;
 
  private:
-  SessionOptionsHandle session_options(const ModelSource& source) const;
+  SessionOptionsHandle session_options() const;
   /// Opens on CUDA; without success the reason.
   std::string open_cuda(const ModelSource& source, const SessionOptions& asked);
   Failure open(const ModelSource& source, const OrtSessionOptions* options);
@@ -100,24 +110,25 @@ OnnxSession::OnnxSession(const Runtime& runtime, const ModelSource& source, cons
   const std::string no_cuda = wants_cuda ? open_cuda(source, asked) : "";
   if (wants_cuda && no_cuda.empty()) {
     facts_.provider = "cuda";
-    facts_.provider_reason = concat("cuda: ", asked.provider == "cuda" ? "asked for" : "the device is " + asked.device.str(), ", taken by ",
+    facts_.provider_reason = concat("cuda: ", asked.provider == "cuda" ? "asked for" : "the device is " + asked.device.str(), "; taken by ",
                                     version, "; nodes without a CUDA kernel run on the CPU");
   } else {
     check(asked.provider != "cuda", ErrorCode::device_unavailable, facts_.name, " cannot run on CUDA: ", no_cuda);
-    const auto options = session_options(source);
+    const auto options = session_options();
     const Failure failure = open(source, options.get());
     check(!failure, load_error(failure.code), facts_.name, ": ", version, " cannot load it: ", failure.message);
     facts_.provider = "cpu";
-    facts_.provider_reason = wants_cuda ? concat("cpu, although the device is ", asked.device.str(), ": ", no_cuda)
-                                        : concat("cpu: ", asked.provider == "cpu" ? "asked for" : "the device is cpu", ", ", version, ", ",
-                                                 threads_, threads_ == 1 ? " thread" : " threads");
+    if (wants_cuda) facts_.provider_reason = concat("cpu, although the device is ", asked.device.str(), ": ", no_cuda);
+    else
+      facts_.provider_reason = concat("cpu: ", asked.provider == "cpu" ? "asked for" : "the device is cpu", "; ", version, " offers ",
+                                      provider_names(rt_.info), "; ", threads_, threads_ == 1 ? " thread" : " threads");
   }
   facts_.inputs = read_ports<GetInputCount, GetInputName, GetInputTypeInfo>(rt_, get(), "input", facts_.name);
   facts_.outputs = read_ports<GetOutputCount, GetOutputName, GetOutputTypeInfo>(rt_, get(), "output", facts_.name);
   for (const GraphPort& port : facts_.inputs) input_names_.push_back(port.name.c_str());
 }
 
-SessionOptionsHandle OnnxSession::session_options(const ModelSource& source) const {
+SessionOptionsHandle OnnxSession::session_options() const {
   const Api& api = rt_.api;
   auto options = create<SessionOptionsHandle, CreateSessionOptions>(api, facts_.name);
   const auto set = [&](OrtStatus* status) { succeed(api, status, facts_.name); };
@@ -127,15 +138,16 @@ SessionOptionsHandle OnnxSession::session_options(const ModelSource& source) con
   set(api.call<SetInterOpThreads>(options.get(), 1));
   // Waiting threads sleep: a session shares the machine with our own pool and with other sessions.
   set(api.call<AddSessionConfigEntry>(options.get(), "session.intra_op.allow_spinning", "0"));
-  if (!source.folder.empty())
-    set(api.call<AddSessionConfigEntry>(options.get(), "session.model_external_initializers_file_folder_path", source.folder.c_str()));
   return options;
 }
 
 Failure OnnxSession::open(const ModelSource& source, const OrtSessionOptions* options) {
   OrtSession* session = nullptr;
-  Failure failure =
-      take_failure(rt_.api, rt_.api.call<CreateSessionFromArray>(rt_.env, source.bytes.raw(), source.bytes.bytes(), options, &session));
+  // The file itself where there is one: from memory, older versions (1.20) do not find external weights.
+  OrtStatus* status = source.path.empty()
+                          ? rt_.api.call<CreateSessionFromArray>(rt_.env, source.bytes.raw(), source.bytes.bytes(), options, &session)
+                          : rt_.api.call<CreateSession>(rt_.env, std::filesystem::path(source.path).c_str(), options, &session);
+  Failure failure = take_failure(rt_.api, status);
   session_ = SessionHandle(session, {rt_.api});
   return failure;
 }
@@ -147,7 +159,7 @@ std::string OnnxSession::open_cuda(const ModelSource& source, const SessionOptio
     return concat("ONNX Runtime ", rt_.info.version, " at ", rt_.info.path,
                   " has no CUDA provider; uninstall onnxruntime, then pip install \"forge-rt[gpu]\"");
   const int index = asked.device.is_cuda() ? asked.device.index : 0;
-  const auto options = session_options(source);
+  const auto options = session_options();
   const auto cuda = create<CudaOptionsHandle, CreateCudaOptions>(api, facts_.name);
   std::vector<std::pair<std::string, std::string>> settings = {
       {"device_id", std::to_string(index)},
@@ -331,7 +343,7 @@ std::unique_ptr<BindingImpl> OnnxSession::binding() const {
 }  // namespace
 
 std::shared_ptr<SessionImpl> load_onnxruntime_session(const ModelSource& source, const SessionOptions& options) {
-  ModelSource contiguous{source.bytes.contiguous(), source.folder};
+  ModelSource contiguous{source.bytes.contiguous(), source.path};
   return std::make_shared<OnnxSession>(ort::runtime(), contiguous, options);
 }
 

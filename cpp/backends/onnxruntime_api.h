@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,11 +45,14 @@ struct Function<kPlace, Result(Arguments...)> {
   }
 };
 
-// A OrtStatus* is null on success and must be released otherwise.
+using PathChar = std::filesystem::path::value_type;  // wide on Windows
+
+// An OrtStatus* is null on success and must be released otherwise.
 using CreateStatus = Function<0, OrtStatus*(int code, const char* message)>;
 using GetErrorCode = Function<1, int(const OrtStatus*)>;
 using GetErrorMessage = Function<2, const char*(const OrtStatus*)>;
 using CreateEnv = Function<3, OrtStatus*(int log_level, const char* log_id, OrtEnv** out)>;
+using CreateSession = Function<7, OrtStatus*(const OrtEnv*, const PathChar* path, const OrtSessionOptions*, OrtSession** out)>;
 using CreateSessionFromArray =
     Function<8, OrtStatus*(const OrtEnv*, const void* model, std::size_t bytes, const OrtSessionOptions*, OrtSession** out)>;
 using Run = Function<9, OrtStatus*(OrtSession*, const OrtRunOptions*, const char* const* input_names, const OrtValue* const* inputs,

@@ -138,6 +138,10 @@ void self_check(const Runtime& runtime) {
     const Failure failure =
         take_failure(api, api.call<CreateSessionFromArray>(runtime.env, static_cast<const void*>("no model"), 8, options.get(), &none));
     expect_that(failure.code == kInvalidProtobuf && none == nullptr, "bytes that are no model were taken as one");
+    const std::filesystem::path nowhere = "forge_rt/no such file.onnx";
+    const Failure missing = take_failure(api, api.call<CreateSession>(runtime.env, nowhere.c_str(), options.get(), &none));
+    expect_that(missing.code == kNoSuchFile && missing.message.find("no such file") != std::string::npos && none == nullptr,
+                "a missing file was not reported as missing");
   }
   const auto session = create<SessionHandle, CreateSessionFromArray>(api, context, static_cast<const OrtEnv*>(runtime.env),
                                                                      static_cast<const void*>(kDoubling), sizeof(kDoubling) - 1,
@@ -228,7 +232,7 @@ std::unique_ptr<Runtime> open_runtime() {
     for (const char* name : kLoaderNames)
       if (auto runtime = attempt(name, "loader")) return runtime;
   }
-  throw Error(ErrorCode::unsupported, concat("networks need ONNX Runtime, and its library was not found; ", kHowToGet, ". Tried: ", tried));
+  throw Error(ErrorCode::unsupported, concat("networks need ONNX Runtime, and no usable library of it was found; ", kHowToGet, ". Tried: ", tried));
 }
 
 }  // namespace
@@ -243,8 +247,10 @@ const Runtime& runtime() {
 Failure take_failure(const Api& api, OrtStatus* status) {
   if (status == nullptr) return {};
   const StatusHandle held(status, {api});
-  const char* message = api.call<GetErrorMessage>(status);
-  return {std::max(1, api.call<GetErrorCode>(status)), message != nullptr ? message : "(no message)"};
+  const char* said = api.call<GetErrorMessage>(status);
+  std::string message = said != nullptr && *said != '\0' ? said : "(no message)";
+  while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.pop_back();
+  return {std::max(1, api.call<GetErrorCode>(status)), message};
 }
 
 void succeed(const Api& api, OrtStatus* status, const std::string& context, ErrorCode error) {

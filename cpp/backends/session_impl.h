@@ -1,8 +1,6 @@
 // What a backend implements. Arguments are checked in backend.cpp before they come here.
 #pragma once
 
-#include <optional>
-
 #include "forge_rt/backends/backend.h"
 
 namespace forge_rt::backends {
@@ -37,10 +35,9 @@ class SessionImpl : public std::enable_shared_from_this<SessionImpl> {
   SessionFacts facts_;
 };
 
-/// A model's bytes and where its external weights may lie.
 struct ModelSource {
-  Tensor bytes;
-  std::string folder;  // empty: none
+  Tensor bytes;      // of the file
+  std::string path;  // of the file, beside which external weights may lie; empty: there are only the bytes
 };
 
 std::shared_ptr<SessionImpl> load_onnxruntime_session(const ModelSource& source, const SessionOptions& options);

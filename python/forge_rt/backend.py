@@ -91,7 +91,7 @@ class Session:
         return self._session.run(dict(inputs), list(outputs))
 
     def binding(self) -> Binding:
-        """Inputs and outputs fixed ahead, for loops with the same shapes: nothing is allocated per run."""
+        """Inputs and outputs fixed ahead, for loops with the same shapes: a run allocates no tensor."""
         return Binding(self._session)
 
     def __repr__(self) -> str:

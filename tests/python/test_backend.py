@@ -168,7 +168,7 @@ def test_ports_and_provider(net: fr.Session) -> None:
     assert [(p.name, p.dtype, p.shape) for p in net.inputs] == [("image", "float32", (-1, 3, -1, -1))]
     assert [p.name for p in net.outputs] == ["features", "map"]
     assert net.provider == "cpu"
-    assert net.provider_reason.startswith("cpu: the device is cpu, ONNX Runtime ")
+    assert net.provider_reason.startswith(f"cpu: the device is cpu; ONNX Runtime {onnxruntime.__version__} offers ")
     assert "asked for" in fr.Session(convolution(), provider="cpu").provider_reason
     assert repr(net) == (
         "<forge_rt.Session net on cpu: [<image: float32 [?, 3, ?, ?]>] -> "
@@ -247,6 +247,18 @@ def test_wrong_models(tmp_path: Path) -> None:
     words = model([node("Identity", ["a"], ["y"])], [value_info("a", "str", [2])], [value_info("y", "str", [2])])
     with pytest.raises(fr.UnsupportedError, match="input 'a' of words holds text"):
         fr.Session(words, name="words")
+
+
+def test_more_memory_than_there_is() -> None:
+    data = model(
+        [node("Expand", ["x", "shape"], ["y"])],
+        [value_info("x", "float32", [1]), value_info("shape", "int64", [1])],
+        [value_info("y", "float32", ["n"])],
+    )
+    session = fr.Session(data)
+    with pytest.raises(fr.OutOfMemoryError):
+        session.run({"x": [1], "shape": [1 << 45]})
+    assert session.run({"x": [1], "shape": [3]})["y"].numpy().tolist() == [1, 1, 1]
 
 
 def test_wrong_options() -> None:

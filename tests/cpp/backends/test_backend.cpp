@@ -399,7 +399,8 @@ TEST(cuda_that_is_not_there) {
 
 TEST(from_a_file_with_weights_beside_it) {
   if (no_onnxruntime()) return;
-  const auto folder = std::filesystem::temp_directory_path() / concat("forge_rt_backend_", std::rand());
+  const auto folder = std::filesystem::temp_directory_path() / "forge_rt_test_backend";
+  std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   // the weight [2] of y = x + weight lies in weights.bin
   const std::string weight = onnx::number(1, 2) + onnx::number(2, onnx::kFloat) + onnx::bytes(8, "weight") +

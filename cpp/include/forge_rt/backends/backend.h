@@ -2,7 +2,7 @@
 //
 //   auto session = forge_rt::Session::load("faces.onnx", {.device = forge_rt::Device::parse("cuda")});
 //   std::vector<forge_rt::Tensor> out = session.run({{"image", image}});
-//   session.provider(), session.provider_reason();   // "cuda", "cuda, as asked for: ONNX Runtime 1.31.1 on CUDA device 0; …"
+//   session.provider(), session.provider_reason();   // "cuda", "cuda: the device is cuda:0; …"
 //
 // The engine is a library of its own, loaded when the first session or runtime_info() asks for it; forge_rt does not link to it.
 #pragma once
@@ -46,7 +46,7 @@ struct GraphPort {
 
 using NamedTensors = std::map<std::string, Tensor>;
 
-/// Inputs and outputs fixed ahead, for loops that run with the same shapes: with both bound to tensors nothing is allocated here.
+/// Inputs and outputs fixed ahead, for loops that run with the same shapes: with both bound to tensors a run allocates no tensor.
 /// One thread at a time; any number of bindings of one session may run at once. Move-only; holds what is bound and its session.
 class FORGE_RT_API Binding {
  public:
