@@ -22,10 +22,12 @@ constexpr std::array kLoaderNames = {"libonnxruntime.dylib"};
 constexpr std::array kLoaderNames = {"libonnxruntime.so.1", "libonnxruntime.so"};
 #endif
 
-// f(x [n, 3]) = x + x, opset 13, as an ONNX file.
-constexpr char kDoubling[] =
-    "\010\010B\002\020\015:?\012\016\012\001x\012\001x\022\001y\"\003Add\022\001gZ\024\012\001x\022\017\012\015\010\001\022\011\012\003"
-    "\022\001n\012\002\010\003b\024\012\001y\022\017\012\015\010\001\022\011\012\003\022\001n\012\002\010\003";
+// f(x [n, 3], k []) = double(x * k), opset 13, as an ONNX file: counts, shapes and types of inputs and outputs all differ.
+constexpr char kScaling[] =
+    "\010\010B\002\020\015:h\012\016\012\001x\012\001k\022\001m\042\003Mul\012\027\012\001m\022\001y\042\004Cast*\011"
+    "\012\002to\030\013\240\001\002\022\004testZ\024\012\001x\022\017\012\015\010\001\022\011\012\003\022\001n\012\002"
+    "\010\003Z\013\012\001k\022\006\012\004\010\001\022\000b\024\012\001y\022\017\012\015\010\013\022\011\012\003\022"
+    "\001n\012\002\010\003";
 
 struct Loaded {
   Api api;
@@ -70,13 +72,15 @@ Loaded load(const std::string& path, std::string& reason) {
   return out;
 }
 
+void expect_known(bool good, const RuntimeInfo& info, const char* what) {
+  check(good, ErrorCode::unsupported, info.path, " (ONNX Runtime ", info.version, ") failed the self-check: ", what,
+        "; its function table is not the one this forge_rt knows. Install another version of onnxruntime");
+}
+
 /// What can be asked without an environment. Throws internal when an answer makes no sense.
 void ask(Loaded& loaded) {
   const Api& api = loaded.api;
-  const auto expect_that = [&](bool good, const char* what) {
-    check(good, ErrorCode::unsupported, loaded.info.path, " (ONNX Runtime ", loaded.info.version, ") failed the self-check: ", what,
-          "; its function table is not the one this forge_rt knows. Install another version of onnxruntime");
-  };
+  const auto expect_that = [&](bool good, const char* what) { expect_known(good, loaded.info, what); };
   const char* build = api.call<GetBuildInfo>();
   expect_that(build != nullptr && std::strncmp(build, "ORT Build Info", 14) == 0, "no build information");
   loaded.info.build = build;
@@ -95,105 +99,110 @@ void ask(Loaded& loaded) {
   expect_that(std::find(providers.begin(), providers.end(), "CPUExecutionProvider") != providers.end(), "no CPU provider");
 }
 
-/// Doubles a tensor with and without a binding, and looks at every answer: each function of the common path is called here once.
+/// Scales a tensor with and without a binding, and looks at every answer: each function of the CPU path is called here once.
 void self_check(const Runtime& runtime) {
   const Api& api = runtime.api;
   const std::string context = "self-check of " + runtime.info.path;
-  const auto expect_that = [&](bool good, const char* what) {
-    check(good, ErrorCode::unsupported, runtime.info.path, " (ONNX Runtime ", runtime.info.version, ") failed the self-check: ", what,
-          "; its function table is not the one this forge_rt knows. Install another version of onnxruntime");
+  const auto expect_that = [&](bool good, const char* what) { expect_known(good, runtime.info, what); };
+  const auto good = [&](OrtStatus* status) { succeed(api, status, context, ErrorCode::unsupported); };
+  float x[6] = {1, 2, 3, 4, 5, 6}, factor = 2;
+  double y[6] = {};
+  const Shape shape = {2, 3};
+  const auto is_scaled = [&](const void* data) {
+    const auto* values = static_cast<const double*>(data);
+    return values[0] == 2 && values[1] == 4 && values[2] == 6 && values[3] == 8 && values[4] == 10 && values[5] == 12;
   };
-  float x[6] = {1, 2, 3, 4, 5, 6}, y[6] = {};
-  const std::int64_t shape[2] = {2, 3};
-  const auto doubled = [](const float* values) {
-    for (int i = 0; i < 6; ++i)
-      if (values[i] != static_cast<float>(2 * (i + 1))) return false;
-    return true;
+  const auto has_type = [&](const OrtTensorInfo* info, DType dtype, const Shape& expected) {
+    const TensorType type = tensor_type(api, info, context);
+    return type.element_type == element_type(dtype) && type.shape == expected;
   };
 
-  const auto tensor_over = [&](float* data) {
-    return create<ValueHandle, CreateTensorWithData>(api, context, runtime.cpu, static_cast<void*>(data), sizeof(x), shape, std::size_t{2},
-                                                     element_type(DType::f32));
+  // tensors over our memory
+  const auto memory = create<MemoryInfoHandle, CreateMemoryInfo>(api, context, "Cpu", kDeviceAllocator, 0, kDefaultMemory);
+  const auto tensor_over = [&](void* data, DType dtype, const Shape& of) {
+    std::size_t bytes = dtype_size(dtype);
+    for (const std::int64_t n : of) bytes *= static_cast<std::size_t>(n);
+    return create<ValueHandle, CreateTensorWithData>(api, context, static_cast<const OrtMemoryInfo*>(memory.get()), data, bytes, of.data(),
+                                                     of.size(), element_type(dtype));
   };
-  const ValueHandle input = tensor_over(x), output = tensor_over(y);
-  {
-    const auto info = create<TensorInfoHandle, GetTensorTypeAndShape>(api, context, static_cast<const OrtValue*>(input.get()));
-    const TensorType type = tensor_type(api, info.get(), context);
-    std::size_t count = 0;
-    succeed(api, api.call<GetElementCount>(info.get(), &count), context);
+  const ValueHandle x_value = tensor_over(x, DType::f32, shape), k_value = tensor_over(&factor, DType::f32, {}),
+                    y_value = tensor_over(y, DType::f64, shape);
+  const auto data_of = [&](OrtValue* value) {
     void* data = nullptr;
-    succeed(api, api.call<GetTensorMutableData>(input.get(), &data), context);
-    expect_that(type.element_type == element_type(DType::f32) && type.shape == Shape{2, 3} && count == 6 && data == x,
-                "a tensor came back changed");
+    good(api.call<GetTensorMutableData>(value, &data));
+    return data;
+  };
+  {
+    const auto info = create<TensorInfoHandle, GetTensorTypeAndShape>(api, context, static_cast<const OrtValue*>(x_value.get()));
+    std::size_t count = 0;
+    good(api.call<GetElementCount>(info.get(), &count));
+    expect_that(has_type(info.get(), DType::f32, shape) && count == 6 && data_of(x_value.get()) == x, "a tensor came back changed");
   }
 
+  // a session
   const auto options = create<SessionOptionsHandle, CreateSessionOptions>(api, context);
-  succeed(api, api.call<SetExecutionMode>(options.get(), kSequential), context);
-  succeed(api, api.call<SetOptimizationLevel>(options.get(), kAllOptimizations), context);
-  succeed(api, api.call<SetIntraOpThreads>(options.get(), 1), context);
-  succeed(api, api.call<SetInterOpThreads>(options.get(), 1), context);
-  succeed(api, api.call<AddSessionConfigEntry>(options.get(), "session.intra_op.allow_spinning", "0"), context);
+  const Failure no_such_level = take_failure(api, api.call<SetOptimizationLevel>(options.get(), 12345));
+  const Failure no_such_mode = take_failure(api, api.call<SetExecutionMode>(options.get(), 12345));
+  expect_that(no_such_level.code == kInvalidArgument && no_such_mode.code == kInvalidArgument, "a setting that does not exist was taken");
+  good(api.call<SetExecutionMode>(options.get(), kSequential));
+  good(api.call<SetOptimizationLevel>(options.get(), kAllOptimizations));
+  good(api.call<SetIntraOpThreads>(options.get(), 1));
+  good(api.call<SetInterOpThreads>(options.get(), 1));
+  good(api.call<AddSessionConfigEntry>(options.get(), "session.intra_op.allow_spinning", "0"));
   {
     OrtSession* none = nullptr;
-    const Failure failure =
-        take_failure(api, api.call<CreateSessionFromArray>(runtime.env, static_cast<const void*>("no model"), 8, options.get(), &none));
+    const Failure failure = take_failure(api, api.call<CreateSessionFromArray>(runtime.env, "no model", 8, options.get(), &none));
     expect_that(failure.code == kInvalidProtobuf && none == nullptr, "bytes that are no model were taken as one");
     const std::filesystem::path nowhere = "forge_rt/no such file.onnx";
     const Failure missing = take_failure(api, api.call<CreateSession>(runtime.env, nowhere.c_str(), options.get(), &none));
     expect_that(missing.code == kNoSuchFile && missing.message.find("no such file") != std::string::npos && none == nullptr,
                 "a missing file was not reported as missing");
   }
-  const auto session = create<SessionHandle, CreateSessionFromArray>(api, context, static_cast<const OrtEnv*>(runtime.env),
-                                                                     static_cast<const void*>(kDoubling), sizeof(kDoubling) - 1,
-                                                                     static_cast<const OrtSessionOptions*>(options.get()));
+  const auto session =
+      create<SessionHandle, CreateSessionFromArray>(api, context, static_cast<const OrtEnv*>(runtime.env), kScaling, sizeof(kScaling) - 1,
+                                                    static_cast<const OrtSessionOptions*>(options.get()));
   std::size_t inputs = 0, outputs = 0;
-  succeed(api, api.call<GetInputCount>(session.get(), &inputs), context);
-  succeed(api, api.call<GetOutputCount>(session.get(), &outputs), context);
-  expect_that(inputs == 1 && outputs == 1, "wrong count of inputs or outputs");
+  good(api.call<GetInputCount>(session.get(), &inputs));
+  good(api.call<GetOutputCount>(session.get(), &outputs));
+  expect_that(inputs == 2 && outputs == 1, "wrong count of inputs or outputs");
   char *input_name = nullptr, *output_name = nullptr;
-  succeed(api, api.call<GetInputName>(session.get(), 0, runtime.allocator, &input_name), context);
-  succeed(api, api.call<GetOutputName>(session.get(), 0, runtime.allocator, &output_name), context);
+  good(api.call<GetInputName>(session.get(), 0, runtime.allocator, &input_name));
+  good(api.call<GetOutputName>(session.get(), 0, runtime.allocator, &output_name));
   expect_that(std::string(input_name) == "x" && std::string(output_name) == "y", "wrong names");
-  succeed(api, api.call<AllocatorFree>(runtime.allocator, input_name), context);
-  succeed(api, api.call<AllocatorFree>(runtime.allocator, output_name), context);
-  const auto check_port = [&](TypeInfoHandle info) {
+  good(api.call<AllocatorFree>(runtime.allocator, input_name));
+  good(api.call<AllocatorFree>(runtime.allocator, output_name));
+  const auto check_port = [&](const TypeInfoHandle& info, DType dtype) {
     const OrtTensorInfo* tensor = nullptr;
-    succeed(api, api.call<CastTypeInfoToTensorInfo>(info.get(), &tensor), context);
-    expect_that(tensor != nullptr, "an input or output is no tensor");
-    const TensorType type = tensor_type(api, tensor, context);
-    expect_that(type.element_type == element_type(DType::f32) && type.shape == Shape{-1, 3}, "wrong type of an input or output");
+    good(api.call<CastTypeInfoToTensorInfo>(info.get(), &tensor));
+    expect_that(tensor != nullptr && has_type(tensor, dtype, {-1, 3}), "wrong type of an input or output");
   };
-  check_port(create<TypeInfoHandle, GetInputTypeInfo>(api, context, session.get(), std::size_t{0}));
-  check_port(create<TypeInfoHandle, GetOutputTypeInfo>(api, context, session.get(), std::size_t{0}));
+  check_port(create<TypeInfoHandle, GetInputTypeInfo>(api, context, session.get(), std::size_t{0}), DType::f32);
+  check_port(create<TypeInfoHandle, GetOutputTypeInfo>(api, context, session.get(), std::size_t{0}), DType::f64);
 
-  const char *x_name = "x", *y_name = "y";
-  const OrtValue* input_value = input.get();
+  // a run
+  const char *input_names[] = {"x", "k"}, *output_names[] = {"y"};
+  const OrtValue* input_values[] = {x_value.get(), k_value.get()};
   OrtValue* result = nullptr;
-  succeed(api, api.call<Run>(session.get(), nullptr, &x_name, &input_value, 1, &y_name, 1, &result), context);
-  {
-    const ValueHandle held(result, {api});
-    void* data = nullptr;
-    succeed(api, api.call<GetTensorMutableData>(result, &data), context);
-    expect_that(doubled(static_cast<const float*>(data)), "a network gave a wrong result");
-  }
+  good(api.call<Run>(session.get(), nullptr, input_names, input_values, 2, output_names, 1, &result));
+  const ValueHandle held(result, {api});
+  expect_that(is_scaled(data_of(result)), "a network gave a wrong result");
 
+  // a bound run
   const auto binding = create<IoBindingHandle, CreateIoBinding>(api, context, session.get());
-  succeed(api, api.call<BindInput>(binding.get(), x_name, input.get()), context);
-  succeed(api, api.call<BindOutputToDevice>(binding.get(), y_name, runtime.cpu), context);
-  succeed(api, api.call<BindOutput>(binding.get(), y_name, output.get()), context);
-  succeed(api, api.call<SynchronizeBoundInputs>(binding.get()), context);
-  succeed(api, api.call<RunWithBinding>(session.get(), nullptr, binding.get()), context);
-  succeed(api, api.call<SynchronizeBoundOutputs>(binding.get()), context);
-  expect_that(doubled(y), "a bound network gave a wrong result");
+  good(api.call<BindInput>(binding.get(), "x", x_value.get()));
+  good(api.call<BindInput>(binding.get(), "k", k_value.get()));
+  good(api.call<BindOutputToDevice>(binding.get(), "y", runtime.cpu));
+  good(api.call<BindOutput>(binding.get(), "y", y_value.get()));
+  good(api.call<SynchronizeBoundInputs>(binding.get()));
+  good(api.call<RunWithBinding>(session.get(), nullptr, binding.get()));
+  good(api.call<SynchronizeBoundOutputs>(binding.get()));
   OrtValue** bound = nullptr;
   std::size_t bound_count = 0;
-  succeed(api, api.call<GetBoundOutputValues>(binding.get(), runtime.allocator, &bound, &bound_count), context);
+  good(api.call<GetBoundOutputValues>(binding.get(), runtime.allocator, &bound, &bound_count));
   expect_that(bound_count == 1, "wrong count of bound outputs");
   const ValueHandle again(bound[0], {api});
-  succeed(api, api.call<AllocatorFree>(runtime.allocator, bound), context);
-  void* data = nullptr;
-  succeed(api, api.call<GetTensorMutableData>(again.get(), &data), context);
-  expect_that(data == y, "a bound output is somewhere else");
+  good(api.call<AllocatorFree>(runtime.allocator, bound));
+  expect_that(is_scaled(y) && data_of(again.get()) == y, "a bound network gave a wrong result");
 }
 
 std::mutex& mutex() {
@@ -232,7 +241,8 @@ std::unique_ptr<Runtime> open_runtime() {
     for (const char* name : kLoaderNames)
       if (auto runtime = attempt(name, "loader")) return runtime;
   }
-  throw Error(ErrorCode::unsupported, concat("networks need ONNX Runtime, and no usable library of it was found; ", kHowToGet, ". Tried: ", tried));
+  throw Error(ErrorCode::unsupported,
+              concat("networks need ONNX Runtime, and no usable library of it was found; ", kHowToGet, ". Tried: ", tried));
 }
 
 }  // namespace
