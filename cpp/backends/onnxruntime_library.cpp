@@ -102,7 +102,7 @@ void ask(Loaded& loaded) {
 /// Scales a tensor with and without a binding, and looks at every answer: each function of the CPU path is called here once.
 void self_check(const Runtime& runtime) {
   const Api& api = runtime.api;
-  const std::string context = "self-check of " + runtime.info.path;
+  const std::string context = "the self-check of " + runtime.info.path + " (ONNX Runtime " + runtime.info.version + ") failed";
   const auto expect_that = [&](bool good, const char* what) { expect_known(good, runtime.info, what); };
   const auto good = [&](OrtStatus* status) { succeed(api, status, context, ErrorCode::unsupported); };
   float x[6] = {1, 2, 3, 4, 5, 6}, factor = 2;
@@ -230,7 +230,11 @@ std::unique_ptr<Runtime> open_runtime() {
     succeed(api, api.call<CreateEnv>(kLogFatal, "forge_rt", &runtime->env), path);
     succeed(api, api.call<GetDefaultAllocator>(&runtime->allocator), path);
     succeed(api, api.call<CreateCpuMemoryInfo>(kDeviceAllocator, kDefaultMemory, &runtime->cpu), path);
-    self_check(*runtime);
+    try {
+      self_check(*runtime);
+    } catch (const Error& error) {  // also a call that failed where none should
+      throw Error(ErrorCode::unsupported, error.what());
+    }
     return runtime;
   };
   if (const char* told = std::getenv(kVariable); told != nullptr && *told != '\0') {
