@@ -130,7 +130,7 @@ def score(net: Parser, faces: Crops, classes: int) -> np.ndarray:
 def show(net: Parser, faces: Crops, colors: np.ndarray, photo: str | None) -> np.ndarray:
     """Held-out images in rows: picture, truth, answer; a photograph has no truth."""
     rows = []
-    for i in range(len(faces) - 8, len(faces)):
+    for i in range(len(faces) - (8 if photo is None else 7), len(faces)):
         image, labels = faces[i]
         picture = (image.permute(1, 2, 0).numpy() * 255).astype(np.uint8)
         answer = net(image[None]).argmax(1)[0].numpy()

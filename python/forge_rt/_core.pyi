@@ -9,7 +9,7 @@ import numpy.typing
 import os
 import typing
 import typing_extensions
-__all__: list[str] = ['Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'check_device', 'contour_rows', 'cuda_status', 'encode_png', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'vertex_normals']
+__all__: list[str] = ['Binding', 'Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'GraphPort', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'Session', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'check_device', 'contour_rows', 'cuda_status', 'encode_png', 'engine_cache_key', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'vertex_normals']
 class ForgeError(Exception):
     code: typing.ClassVar[str]
 class CancelledError(ForgeError, RuntimeError):
@@ -102,6 +102,110 @@ class Random:
         """
         [0, 1), 24 bits.
         """
+class GraphPort:
+    """
+    An input or output of a graph.
+    """
+    def __repr__(self) -> str:
+        ...
+    @property
+    def dtype(self) -> str:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+    @property
+    def shape(self) -> tuple:
+        """
+        -1 is an axis that each run chooses.
+        """
+class Session:
+    """
+    A loaded graph; see forge_rt.Session.
+    """
+    def __init__(self, model: typing.Any, device: str, provider: str, threads: typing.SupportsInt | typing.SupportsIndex, name: str) -> None:
+        ...
+    def run(self, inputs: dict, outputs: collections.abc.Sequence[str]) -> dict:
+        ...
+    @property
+    def inputs(self) -> list[GraphPort]:
+        ...
+    @property
+    def model_sha256(self) -> str:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+    @property
+    def outputs(self) -> list[GraphPort]:
+        ...
+    @property
+    def provider(self) -> str:
+        ...
+    @property
+    def provider_reason(self) -> str:
+        ...
+class Binding:
+    """
+    Inputs and outputs fixed ahead; made by forge_rt.Session.binding().
+    """
+    def __init__(self, session: Session) -> None:
+        ...
+    def bind_input(self, name: str, array: typing.Any) -> None:
+        """
+        Read at each run: write new values into the array, or bind another.
+        """
+    def bind_output(self, name: str, array: typing.Any) -> None:
+        """
+        Written by each run.
+        """
+    def bind_output_device(self, name: str, device: str = 'cpu') -> None:
+        """
+        Each run makes a new tensor there.
+        """
+    def output(self, name: str) -> Tensor:
+        """
+        What was bound, or what the last run made.
+        """
+    def run(self) -> None:
+        ...
+class Bundle:
+    """
+    An opened model: a folder name.forge or an uncompressed zip archive of one; every hash was checked.
+    """
+    @staticmethod
+    def open(path: os.PathLike | str | bytes) -> Bundle:
+        """
+        Raises NotFoundError, CorruptFileError or UnsupportedError.
+        """
+    def tensors(self, file: str) -> dict[str, Tensor]:
+        """
+        {name: Tensor} of a safetensors file.
+        """
+    @property
+    def family(self) -> str:
+        ...
+    @property
+    def files(self) -> dict[str, Tensor]:
+        """
+        {name: bytes as a uint8 Tensor} of every file that bundle.json names.
+        """
+    @property
+    def hash(self) -> str:
+        """
+        SHA-256 of bundle.json, which names the hashes of all files.
+        """
+    @property
+    def manifest(self) -> typing.Any:
+        """
+        bundle.json
+        """
+    @property
+    def manifest_text(self) -> str:
+        ...
+    @property
+    def path(self) -> str:
+        ...
 class Camera:
     """
     A pinhole camera in the head frame (metres), OpenCV axes, pixels with the top-left pixel's centre at (0.5, 0.5). Immutable.
@@ -327,26 +431,6 @@ class Head:
         ...
     @property
     def vertices(self) -> int:
-        ...
-class Bundle:
-    """
-    A model folder whose hashes were checked.
-    """
-    @staticmethod
-    def open(folder: str) -> Bundle:
-        ...
-    def tensors(self, file: str) -> dict[str, Tensor]:
-        ...
-    @property
-    def family(self) -> str:
-        ...
-    @property
-    def hash(self) -> str:
-        """
-        SHA-256 of bundle.json: the model hash of records.
-        """
-    @property
-    def manifest(self) -> typing.Any:
         ...
 class FaceAppearance:
     """
@@ -1178,6 +1262,8 @@ def _fov_from_focal(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
     ...
 def _fov_from_published(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: str) -> float:
     ...
+def _inspect_runtime_library(path: str) -> dict:
+    ...
 def _look_at_h_v(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: typing.SupportsFloat | typing.SupportsIndex, arg2: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg3: typing.SupportsFloat | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
     ...
 def _orbit(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: typing.SupportsFloat | typing.SupportsIndex, arg2: typing.SupportsFloat | typing.SupportsIndex, arg3: typing.SupportsFloat | typing.SupportsIndex, arg4: typing.SupportsFloat | typing.SupportsIndex, arg5: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg6: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg7: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg8: typing.Any) -> Camera:
@@ -1188,7 +1274,11 @@ def _project(arg0: typing.Any, arg1: collections.abc.Sequence[Camera]) -> tuple[
     ...
 def _published_fov_from_focal(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
     ...
+def _runtime_info() -> dict:
+    ...
 def _sample_published(arg0: bool, arg1: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg2: typing.SupportsFloat | typing.SupportsIndex, arg3: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg4: Random) -> numpy.typing.NDArray[numpy.float64]:
+    ...
+def _set_runtime_library(path: str) -> None:
     ...
 def _to_clip(arg0: typing.Any, arg1: collections.abc.Sequence[Camera], arg2: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
     ...
@@ -1212,6 +1302,10 @@ def encode_png(image: typing.Any) -> bytes:
     """
     A PNG file of image [H, W] or [H, W, C], uint8 or uint16; C = 1 (grey), 3 (RGB) or 4 (RGBA). The bytes depend on the image alone.
     Releases the GIL; may be called from many threads at once.
+    """
+def engine_cache_key(model_sha256: str, *, provider: str, gpu_name: str = '', compute_capability: str = '', driver_version: str = '', libraries: collections.abc.Mapping[str, str] = {}, shapes: collections.abc.Mapping[str, tuple[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]]] = {}, flags: collections.abc.Mapping[str, str] = {}) -> str:
+    """
+    SHA-256 over everything that makes a compiled engine fit one machine only. shapes: {input: (min, best, max)}.
     """
 def fill_enclosed(alpha: typing.Any) -> Tensor:
     """
