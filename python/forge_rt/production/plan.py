@@ -14,6 +14,7 @@ from forge_rt.forge_head import cameras_by_style, wild_share
 LAYOUTS = ("shards", "folders", "synthforge", "coco")
 RGB_FORMATS = ("jpeg", "png", "webp")
 DEPTH_FORMATS = ("png16", "npy")
+MAX_SHARDS = 1_000_000
 EXTRAS = ("normals", "uv", "layers", "soft")
 
 
@@ -57,6 +58,11 @@ class Plan:
         need(
             whole(self.shard_size) and 1 <= self.shard_size <= 1_000_000, "shard_size", "a whole number from 1 to 10^6"
         )
+        if self.shards > MAX_SHARDS:
+            raise InvalidArgumentError(
+                f"shard_size must be at least {-(-self.count // MAX_SHARDS)} for {self.count} samples "
+                f"(at most {MAX_SHARDS} shards), got {self.shard_size}"
+            )
         one_of("layout", LAYOUTS)
         one_of("rgb", RGB_FORMATS)
         one_of("depth", DEPTH_FORMATS)
