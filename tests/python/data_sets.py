@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forge_rt.production.folder import _fingerprint
 
 #: the one file that may differ between two runs of one plan: times and hosts
 LOG = "log.jsonl"
@@ -61,6 +62,14 @@ def journal_lines(folder: Path) -> int:
 
 def read_json(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def forge_plan(folder: Path, **made_with: str) -> None:
+    """Changes what a run says it was made with, as another installation would have written it."""
+    document = read_json(folder / "plan.json")
+    what = {"plan": document["plan"], "made_with": {**document["made_with"], **made_with}}
+    document = {"format": document["format"], **what, "sha256": _fingerprint(what)}
+    (folder / "plan.json").write_text(json.dumps(document))
 
 
 @contextlib.contextmanager

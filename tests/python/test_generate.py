@@ -287,6 +287,13 @@ def test_a_bad_plan_names_the_field(tmp_path: Path, change: dict, message: str) 
     assert not (tmp_path / "set").exists()
 
 
+def test_depth_beyond_its_range_is_an_error(tmp_path: Path) -> None:
+    plan = fr.Plan(count=2, size=32, camera={"preset": "portrait", "radius_m": 8}, min_visible=0)
+    with pytest.raises(fr.InvalidArgumentError, match=r"16-bit depth ends at 6\.55 m; use --depth npy"):
+        fr.generate(plan, tmp_path / "set")
+    fr.generate(replace(plan, depth="npy"), tmp_path / "npy")
+
+
 def test_fields_by_name_and_bad_calls(tmp_path: Path) -> None:
     fr.generate(out=tmp_path / "set", count=1, size=32)
     assert fr.inspect(tmp_path / "set").good
@@ -297,6 +304,11 @@ def test_fields_by_name_and_bad_calls(tmp_path: Path) -> None:
         ({"count": 1, "batch": 0}, "batch must be"),
         ({"count": 1, "workers": 0}, "workers must be"),
         ({"count": 1, "threads": 0}, "threads must be"),
+        ({"count": 1, "batch": 2.5}, "batch must be a whole number"),
+        ({"count": 1, "device": []}, "device must be"),
+        ({"count": 1, "style": None}, "style must be"),
+        ({"count": 1, "repair": True}, "add --resume"),
+        ({"resume": True}, "holds no run to go on with"),
     ):
         with pytest.raises(fr.InvalidArgumentError, match=message):
             fr.generate(out=tmp_path / "other", **arguments)

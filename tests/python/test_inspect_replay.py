@@ -11,7 +11,7 @@ import cv2
 import forge_rt as fr
 import numpy as np
 import pytest
-from data_sets import cli, members, one_error, tree
+from data_sets import cli, forge_plan, members, one_error, tree
 
 PLAN = fr.Plan(count=14, seed=12, size=64, style="mixed", shard_size=5, min_visible=0.8)
 
@@ -149,12 +149,12 @@ def test_replay_says_what_is_wrong(shards: Path, tmp_path: Path) -> None:
             fr.replay(shards, *arguments)
     with pytest.raises(fr.InvalidArgumentError, match="extras are any of"):
         fr.replay(shards, [0], tmp_path, extras=["depth"])
+    with pytest.raises(fr.InvalidArgumentError, match="holds a data set"):
+        fr.replay(shards, [0], shards)
     done = cli("replay", shards, "--index", 2, "--index", 3, "--out", tmp_path / "cli")
     assert done.returncode == 0 and done.stdout.count("identical to the run's") == 2
     shutil.copytree(shards, tmp_path / "set")
-    plan = json.loads((shards / "plan.json").read_text())
-    plan["made_with"]["model_sha256"] = "0" * 64
-    (tmp_path / "set/plan.json").write_text(json.dumps(plan))
+    forge_plan(tmp_path / "set", model_sha256="0" * 64)
     assert "made with another model" in one_error(
         cli("replay", tmp_path / "set", "--index", 2, "--out", tmp_path / "x")
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import forge_rt as fr
 import pytest
-from data_sets import cli, command, journal_lines, one_error, tmpfs, tree
+from data_sets import cli, command, forge_plan, journal_lines, one_error, tmpfs, tree
 from forge_rt.production import leases as leases_module
 from forge_rt.production.folder import RunFolder
 from forge_rt.production.leases import Leases
@@ -315,14 +315,19 @@ def test_other_conditions_are_refused(tmp_path: Path) -> None:
     other = "avx2" if fr.isa() != "avx2" else "baseline"
     done = cli("generate", "--out", tmp_path / "set", "--resume", FORGE_RT_ISA=other)
     assert f"set FORGE_RT_ISA={fr.isa()}" in one_error(done)
-    plan = json.loads((tmp_path / "set/plan.json").read_text())
     for name, value, hint in (
         ("engine", "forge_rt 9.9", "install that version"),
         ("opencv", "1.0", "opencv-python-headless==1.0"),
     ):
-        changed = {**plan, "made_with": {**plan["made_with"], name: value}}
-        (tmp_path / "set/plan.json").write_text(json.dumps(changed))
+        (tmp_path / "set/plan.json").write_bytes(before["plan.json"])
+        forge_plan(tmp_path / "set", **{name: value})
         with pytest.raises(fr.UnsupportedError, match=hint):
+            fr.generate(out=tmp_path / "set", resume=True)
+    edited = before["plan.json"].replace(b'"size": 32', b'"size": 48')
+    assert edited != before["plan.json"]
+    for text in (edited, b"{"):
+        (tmp_path / "set/plan.json").write_bytes(text)
+        with pytest.raises(fr.CorruptFileError, match=r"plan\.json is damaged"):
             fr.generate(out=tmp_path / "set", resume=True)
     (tmp_path / "set/plan.json").write_text("{")
     with pytest.raises(fr.CorruptFileError, match=r"plan\.json is damaged"):
@@ -430,6 +435,37 @@ def test_without_the_check_only_sizes_are_compared(tmp_path: Path) -> None:
     assert any("000000.tar" in problem for problem in fr.inspect(tmp_path / "set").problems)
     _cut(tmp_path / "cut/shards/000000.tar")
     assert "000000.tar has" in one_error(cli("generate", "--out", tmp_path / "cut", "--resume", "--no-check"))
+
+
+@pytest.mark.parametrize("layout", ["shards", "folders", "coco"])
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "statistics.json", "README.md", "journal.jsonl", "annotations/instances.json"]
+)
+@pytest.mark.parametrize("harm", [_cut, Path.unlink])
+def test_files_beside_the_shards_are_checked_and_made_again(tmp_path: Path, layout: str, name: str, harm) -> None:
+    if name.startswith("annotations") and layout != "coco":
+        pytest.skip("only coco has it")
+    plan = replace(PLAN, layout=layout)
+    fr.generate(plan, tmp_path / "set")
+    good = tree(tmp_path / "set")
+    harm(tmp_path / "set" / name)
+    if (name, harm) != ("manifest.json", Path.unlink):
+        with pytest.raises(fr.CorruptFileError, match="--repair"):
+            fr.generate(out=tmp_path / "set", resume=True)
+        fr.generate(out=tmp_path / "set", resume=True, repair=True)
+    else:  # a run whose last step is missing
+        assert fr.generate(out=tmp_path / "set", resume=True).made == 0
+    assert tree(tmp_path / "set") == good
+    assert fr.inspect(tmp_path / "set").good
+
+
+def test_a_lost_index_is_said_to_be_lost(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "set")
+    _flip(tmp_path / "set/index.parquet")
+    before = tree(tmp_path / "set")
+    with pytest.raises(fr.CorruptFileError, match=r"index\.parquet was changed"):
+        fr.generate(out=tmp_path / "set", resume=True)
+    assert tree(tmp_path / "set") == before
 
 
 def test_an_unfinished_run_can_be_opened(tmp_path: Path) -> None:

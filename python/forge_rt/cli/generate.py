@@ -136,7 +136,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise fr.InvalidArgumentError(
             f"--config {path} must hold options by name, e.g. `count: 1000`, got {type(document).__name__}"
         )
-    if document.get("format") == "forge_rt run":
+    if document.get("format") == "forge_rt run" and isinstance(document.get("plan"), dict):
         document = document["plan"]
     options = {("extras" if name == "with" else str(name).replace("-", "_")): value for name, value in document.items()}
     known = {*_PLAN, *_WORK}
@@ -146,6 +146,15 @@ def _read_config(path: Path) -> dict[str, Any]:
         near = difflib.get_close_matches(strange[0], known, 1)
         hint = f"did you mean {near[0].replace('_', '-')!r}?" if near else f"options are {', '.join(sorted(known))}"
         raise fr.InvalidArgumentError(f"--config {path} has an unknown option {strange[0]!r}; {hint}")
+    kinds: dict[str, Any] = {"out": str, "device": (str, list), "threads": int, "batch": int, "workers": int}
+    kinds |= dict.fromkeys(("resume", "repair", "check", "json", "quiet"), bool)
+    for name, kind in kinds.items():
+        value = options.get(name)
+        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+            what = "true or false" if kind is bool else "a whole number" if kind is int else "text"
+            raise fr.InvalidArgumentError(f"--config {path}: {name} must be {what}, got {value!r}")
+    if not isinstance(options.get("extras", ""), (str, list)):
+        raise fr.InvalidArgumentError(f"--config {path}: with must be names, got {options['extras']!r}")
     return {name: value for name, value in options.items() if value is not None}
 
 
@@ -199,6 +208,9 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
                 out=out, **work, **plan, progress=lambda p: emit("progress", **p.to_json()) if as_json else bar.show(p)
             )
     except KeyboardInterrupt:
+        if not (out / "plan.json").exists():
+            typer.echo("forge-rt: stopped before anything was made; run the same command again", err=True)
+            raise typer.Exit(130) from None
         command = shlex.join(["forge-rt", "generate", "--out", str(out), "--resume"])
         if as_json:
             emit("stopped", resume=command)
@@ -207,6 +219,10 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
             err=True,
         )
         raise typer.Exit(130) from None
+    except fr.ForgeError as error:
+        if as_json:
+            emit("error", code=error.code, message=str(error))  # type: ignore[attr-defined]
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
     for note in result.notes:

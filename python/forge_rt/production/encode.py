@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from forge_rt import _core
-from forge_rt._core import InternalError
-from forge_rt.production.records import encode_depth
+from forge_rt._core import InternalError, InvalidArgumentError
+from forge_rt.production.records import DEPTH_SCALE_M, encode_depth
 
 #: suffix of the colour image, by Plan.rgb
 RGB_SUFFIX = {"jpeg": "jpg", "png": "png", "webp": "webp"}
@@ -52,7 +52,14 @@ def npy(array: np.ndarray) -> bytes:
 
 def depth(depth_m: np.ndarray, kind: str) -> bytes:
     """png16: steps of 0.1 mm; npy: float32 metres."""
-    return png(encode_depth(depth_m)) if kind == "png16" else npy(depth_m)
+    if kind == "npy":
+        return npy(depth_m)
+    farthest = float(depth_m.max(initial=0.0))
+    if farthest > 65535 * DEPTH_SCALE_M:
+        raise InvalidArgumentError(
+            f"depth reaches {farthest:.2f} m, 16-bit depth ends at {65535 * DEPTH_SCALE_M:.2f} m; use --depth npy or a nearer camera"
+        )
+    return png(encode_depth(depth_m))
 
 
 def normals(array: np.ndarray) -> bytes:

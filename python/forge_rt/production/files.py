@@ -24,9 +24,23 @@ def failure(action: str, path: Path, error: OSError) -> InputOutputError:
     return InputOutputError(f"cannot {action} {path}: {why}")
 
 
+def unique_part(path: Path) -> Path:
+    """A name beside `path` that no other worker uses."""
+    return path.with_name(f"{path.name}.{os.getpid():x}{secrets.token_hex(3)}{PART}")
+
+
+def sync(path: Path) -> None:
+    """The file's bytes are on the disk when this returns."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_atomically(path: Path, data: bytes, *, sync: bool = False) -> None:
     """With `sync` the data is on the disk when this returns. The name of the part file is unique: several workers may write one file."""
-    part = path.with_name(f"{path.name}.{os.getpid():x}{secrets.token_hex(3)}{PART}")
+    part = unique_part(path)
     try:
         with part.open("wb") as file:
             file.write(data)

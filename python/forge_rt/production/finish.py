@@ -14,7 +14,7 @@ import numpy as np
 from forge_rt._core import CorruptFileError
 from forge_rt.production import card, encode, index, journal
 from forge_rt.production.contact_sheet import SHEET_SAMPLES, contact_sheet, sample_tile
-from forge_rt.production.files import failure, remove_quietly, sha256_of, write_atomically
+from forge_rt.production.files import failure, remove_quietly, sha256_of, sync, unique_part, write_atomically
 from forge_rt.production.folder import CARD, INDEX, MANIFEST, SHEET, STATISTICS, RunFolder
 from forge_rt.production.plan import Plan
 from forge_rt.production.records import DEPTH_SCALE_M, RECORD_VERSION
@@ -60,9 +60,10 @@ def tidy(run: RunFolder) -> None:
 
 def _write_index(run: RunFolder, parts: list[Path]) -> None:
     out = run.root / INDEX
-    part = out.with_name(out.name + ".part")
+    part = unique_part(out)
     try:
         index.merge(parts, part, run.head)
+        sync(part)
         part.replace(out)
     except OSError as error:
         remove_quietly(part)

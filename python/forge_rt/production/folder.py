@@ -45,6 +45,11 @@ def made_with(head: ForgeHead, device: str) -> dict[str, str]:
     }
 
 
+def _fingerprint(what: dict[str, Any]) -> str:
+    """Of what a run makes: an edited plan.json would mix two data sets."""
+    return hashlib.sha256(dump_json(what)).hexdigest()
+
+
 class RunFolder:
     """An opened run."""
 
@@ -69,7 +74,8 @@ class RunFolder:
                     )
             else:
                 make_folder(root)
-                document = dump_json({"format": "forge_rt run", "plan": plan.to_json(), "made_with": made}, indent=1)
+                what = {"plan": plan.to_json(), "made_with": made}
+                document = dump_json({"format": "forge_rt run", **what, "sha256": _fingerprint(what)}, indent=1)
                 if cls._create(root / PLAN, document):
                     return cls(root, plan, made, head)._prepare()
         if not join:
@@ -88,6 +94,8 @@ class RunFolder:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document["format"] != "forge_rt run":
                 raise ValueError("it is of another format")
+            if document["sha256"] != _fingerprint({"plan": document["plan"], "made_with": document["made_with"]}):
+                raise ValueError("it was changed since the run began")
             plan, made = Plan.from_json(document["plan"]), document["made_with"]
         except FileNotFoundError:
             what = "is not a folder" if not root.is_dir() else f"holds no run of forge-rt: {PLAN} is missing"
@@ -186,13 +194,7 @@ class RunFolder:
         part = self.part(shard)
         if part.exists():
             return index.read(part).to_pylist()
-        wanted = self.plan.indices(shard)
-        rows: list[dict[str, Any]] = []
-        for batch in index.batches(self.root / INDEX):
-            first, last = batch.column("index")[0].as_py(), batch.column("index")[-1].as_py()
-            if first < wanted.stop and last >= wanted.start:
-                rows += [r for r in batch.to_pylist() if r["index"] in wanted]
-        return rows
+        return index.read_shard(self.root / INDEX, shard)
 
     def damage(self, line: dict[str, Any], *, hashes: bool = True) -> str | None:
         """What is wrong with a finished shard; None: nothing. With `hashes` it reads all of it."""
@@ -212,21 +214,30 @@ class RunFolder:
         except CorruptFileError:
             rows = []
         try:
-            self.layout.set_aside(line, rows)
+            if self.layout.damage(line, rows) is not None:  # not when only its index rows are
+                self.layout.set_aside(line, rows)
         except OSError as error:
             raise failure("rename files of", self.root, error) from error
         self.part(line["shard"]).unlink(missing_ok=True)
 
-    def reopen(self, lines: dict[int, dict[str, Any]]) -> None:
-        """Makes a finished run an unfinished one that has the shards of `lines`: their rows become parts again. Updates the lines' hashes."""
+    def restore_parts(self, lines: dict[int, dict[str, Any]]) -> None:
+        """Index rows of finished shards become parts again, where the index still has the rows that the journal names."""
         make_folder(self.root / "parts")
-        for shard, line in lines.items():
-            rows = self.rows(shard)
+        for shard, rows in index.by_shard(self.root / INDEX, self.plan.shard_size):
             data = index.encode(rows, self.head)
-            write_atomically(self.part(shard), data, sync=True)
-            self.layout.reopen(shard, rows)
-            line["index_sha256"] = hashlib.sha256(data).hexdigest()
-        (self.root / MANIFEST).unlink()
+            line = lines.get(shard)
+            if (
+                line is not None
+                and hashlib.sha256(data).hexdigest() == line["index_sha256"]
+                and not self.part(shard).exists()
+            ):
+                self.layout.reopen(shard, rows)
+                write_atomically(self.part(shard), data, sync=True)
+
+    def reopen(self, lines: dict[int, dict[str, Any]]) -> None:
+        """Makes a finished run an unfinished one that has the shards of `lines`."""
+        self.restore_parts(lines)
+        (self.root / MANIFEST).unlink(missing_ok=True)
         self._prepare()
 
     def log(self, event: str, **values: Any) -> None:

@@ -98,6 +98,31 @@ def merge(parts: Iterable[Path], out: Path, head: ForgeHead) -> None:
             writer.write_table(read(part))
 
 
+def read_shard(path: Path, shard: int) -> list[dict[str, Any]]:
+    """Rows of one shard of a merged index: its row group."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read_row_group(shard).to_pylist() if shard < file.num_row_groups else []
+    except (OSError, pa.ArrowException) as error:
+        raise CorruptFileError(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def by_shard(path: Path, shard_size: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """(shard, its rows) of a merged index, in order, one shard in memory."""
+    held: list[dict[str, Any]] = []
+    for batch in batches(path):
+        for row in batch.to_pylist():
+            if held and row["index"] // shard_size != held[0]["index"] // shard_size:
+                yield held[0]["index"] // shard_size, held
+                held = []
+            held.append(row)
+    if held:
+        yield held[0]["index"] // shard_size, held
+
+
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Rows of an index file, a few thousand at a time."""
     import pyarrow as pa

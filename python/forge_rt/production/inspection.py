@@ -72,7 +72,7 @@ def inspect(folder: str | os.PathLike[str]) -> Inspection:
         else:
             problems += _check_members(run, rows)
     if run.finished:
-        problems += _check_manifest(run)
+        problems += check_manifest(run)
     else:
         todo = missing(run, lines)
         problems.append(
@@ -145,7 +145,7 @@ def _check_members(run: RunFolder, rows: list[dict[str, Any]]) -> list[str]:
     return found
 
 
-def _check_manifest(run: RunFolder) -> list[str]:
+def check_manifest(run: RunFolder) -> list[str]:
     found = []
     try:
         manifest = run.manifest()
@@ -175,7 +175,7 @@ def _strangers(run: RunFolder) -> list[str]:
     for folder in run.layout.folders:
         known = run.layout.expected(folder)
         for path in (run.root / folder).glob("*") if (run.root / folder).is_dir() else ():
-            if path.name not in known and not path.name.endswith(PART):
+            if path.name not in known and not path.name.endswith((PART, ".damaged")):
                 counts[folder] += 1
                 examples.setdefault(folder, path.name)
     return [

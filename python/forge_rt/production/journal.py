@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -45,7 +46,9 @@ def append(root: Path, line: dict[str, Any]) -> None:
             else:
                 torn = False
             # One write: a kill leaves all of the line or a torn one, which the next writer closes off.
-            os.write(file.fileno(), (b"\n" if torn else b"") + dump_json(line))
+            data = (b"\n" if torn else b"") + dump_json(line)
+            if os.write(file.fileno(), data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
     except OSError as error:
         raise failure("write", path, error) from error
@@ -73,7 +76,8 @@ _COMPLETE = {"shard", "first", "count", "file", "bytes", "sha256", "index_sha256
 
 
 def write(root: Path, lines: Iterable[dict[str, Any]]) -> None:
-    """The whole journal in shard order, for a finished run."""
-    write_atomically(
-        root / NAME, b"".join(dump_json(line) for line in sorted(lines, key=lambda x: x["shard"])), sync=True
-    )
+    """The whole journal in shard order. A file that is right is left alone."""
+    data = b"".join(dump_json(line) for line in sorted(lines, key=lambda x: x["shard"]))
+    path = root / NAME
+    if not path.exists() or path.read_bytes() != data:
+        write_atomically(path, data, sync=True)

@@ -7,6 +7,7 @@ compared, so wrong or jumping clocks do no harm.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -62,6 +63,7 @@ class Leases:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="forge-rt-leases", daemon=True)
         self._count = 0
+        self._judged = ""  # contents of the lease that was looked at last
 
     def __enter__(self) -> Leases:
         self._thread.start()
@@ -86,6 +88,11 @@ class Leases:
             try:
                 path.replace(grave)
             except OSError:
+                return False
+            if grave.read_text(encoding="utf-8") != self._judged:  # somebody else was faster, and this is his
+                with contextlib.suppress(OSError):
+                    os.link(grave, path)
+                remove_quietly(grave)
                 return False
             remove_quietly(grave)
             self._seen.pop(name, None)
@@ -134,6 +141,7 @@ class Leases:
             text = path.read_text(encoding="utf-8")
         except OSError:
             return False  # gone: the next round sees
+        self._judged = text
         now = time.monotonic()
         try:
             holder = json.loads(text)

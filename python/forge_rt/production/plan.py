@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -74,13 +75,22 @@ class Plan:
                 raise InvalidArgumentError(f"extras are any of {', '.join(EXTRAS)}, got {extra!r}")
         need(len(set(self.extras)) == len(self.extras), "extras", "different names")
         need(
-            isinstance(self.min_visible, (int, float)) and 0 <= self.min_visible <= 1,
+            isinstance(self.min_visible, (int, float))
+            and not isinstance(self.min_visible, bool)
+            and 0 <= self.min_visible <= 1,
             "min_visible",
             "a share from 0 to 1",
         )
         if self.layout == "synthforge":
             need(self.size % 4 == 0, "size", "a multiple of 4: layout synthforge has depth at a quarter of the size")
             need(not self.extras, "extras", "empty for layout synthforge, which has no place for them")
+            need(self.rgb in ("jpeg", "png"), "rgb", "left out for layout synthforge: its images are PNG")
+            need(self.depth == "png16", "depth", "left out for layout synthforge: its depth is 8-bit PNG")
+        need(
+            isinstance(self.style, (str, int, float)) and not isinstance(self.style, bool),
+            "style",
+            "a style or a share",
+        )
         wild_share(self.style)
         self.cameras()
         return self
@@ -114,6 +124,10 @@ class Plan:
             )
         if "count" not in raw:
             raise InvalidArgumentError("a plan needs count, the number of images")
-        if isinstance(raw.get("extras"), list):
-            raw["extras"] = tuple(raw["extras"])
+        extras = raw.get("extras")
+        if isinstance(extras, (list, tuple)):  # their order means nothing
+            raw["extras"] = tuple(sorted(extras, key=lambda e: EXTRAS.index(e) if e in EXTRAS else len(EXTRAS)))
+        for name in ("count", "seed", "views", "size", "shard_size", "supersample"):
+            if hasattr(raw.get(name), "__index__") and not isinstance(raw[name], bool):  # NumPy's integers
+                raw[name] = operator.index(raw[name])
         return cls(**raw).validate()

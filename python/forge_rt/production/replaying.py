@@ -12,7 +12,7 @@ from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.forge_head import ForgeHead
 from forge_rt.production import encode, index
 from forge_rt.production.files import make_folder, write_atomically
-from forge_rt.production.folder import INDEX, RunFolder, made_with
+from forge_rt.production.folder import INDEX, PLAN, RunFolder, made_with
 from forge_rt.production.layouts.folders import FoldersLayout
 from forge_rt.production.plan import EXTRAS, Plan
 from forge_rt.production.samples import SampleMaker
@@ -52,6 +52,8 @@ def replay(
             raise InvalidArgumentError(f"index must be 0..{run.plan.count - 1} for the run in {run.root}, got {i}")
     if not indices:
         raise InvalidArgumentError("name at least one index")
+    if (Path(out) / PLAN).exists():
+        raise InvalidArgumentError(f"--out {out} holds a data set; choose another folder")
     plan = _plan(run.plan, extras, size)
     known = _rows(run, set(indices))
     attempts = {i: row["attempts"] - 1 for i, row in known.items()}
@@ -77,7 +79,7 @@ def _plan(plan: Plan, extras: Sequence[str] | None, size: int | None) -> Plan:
         if extra not in EXTRAS:
             raise InvalidArgumentError(f"extras are any of {', '.join(EXTRAS)}, got {extra!r}")
     layout = plan.layout if plan.layout == "synthforge" and not both else "folders"
-    return replace(plan, extras=tuple(both), size=size or plan.size, layout=layout).validate()
+    return replace(plan, extras=tuple(both), size=plan.size if size is None else size, layout=layout).validate()
 
 
 def _layout(root: Path, plan: Plan, head: ForgeHead) -> FoldersLayout:
@@ -129,7 +131,7 @@ def _compare(
     own = run.layout.read(row)
     names = {name for name, _ in own}
     if encode.digest(own) != row["sha256"]:
-        return None, "the run's own files were changed since they were written"
+        return False, "the run's own files were changed since they were written"
     if encode.digest([m for m in members if m[0] in names]) == row["sha256"]:
         return True, f"identical to the run's, SHA-256 {row['sha256'][:16]}…"
     here = made_with(run.head, device)

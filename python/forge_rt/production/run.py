@@ -21,7 +21,8 @@ from forge_rt._core import CorruptFileError, InternalError, InvalidArgumentError
 from forge_rt.forge_head import ForgeHead
 from forge_rt.production import journal
 from forge_rt.production.finish import tidy
-from forge_rt.production.folder import MANIFEST, SHEET, RunFolder, made_with
+from forge_rt.production.folder import INDEX, MANIFEST, SHEET, RunFolder, made_with
+from forge_rt.production.inspection import check_manifest
 from forge_rt.production.pipeline import Counters
 from forge_rt.production.plan import Plan
 from forge_rt.production.progress import OnProgress, Progress, Rate
@@ -107,7 +108,14 @@ def generate(
     if out is None:
         raise InvalidArgumentError("out, the folder to write to, is missing")
     root = Path(out)
-    plan = _plan(plan, fields, root, resume)
+    plan = _plan(plan, fields, root, resume, repair, check)
+    for name, value in (
+        ("batch", batch),
+        ("workers", workers),
+        *((("threads", threads),) if threads is not None else ()),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidArgumentError(f"{name} must be a whole number, got {value!r}")
     if not 1 <= batch <= 1024:
         raise InvalidArgumentError(f"batch must be 1..1024, got {batch}")
     if threads is not None and not 1 <= threads <= 256:
@@ -156,13 +164,17 @@ def generate(
     return result
 
 
-def _plan(plan: Plan | None, fields: dict[str, Any], root: Path, resume: bool) -> Plan:
+def _plan(plan: Plan | None, fields: dict[str, Any], root: Path, resume: bool, repair: bool, check: bool) -> Plan:
     if plan is not None and fields:
         raise InvalidArgumentError(f"give a plan or its fields, not both (got {', '.join(fields)})")
     if plan is not None:
         return plan.validate()
-    if "extras" in fields:
-        fields["extras"] = tuple(fields["extras"])
+    if isinstance(fields.get("extras"), str):
+        fields["extras"] = [name.strip() for name in fields["extras"].split(",") if name.strip()]
+    if (repair or not check) and not resume:
+        raise InvalidArgumentError("repair and check=False belong to resume: add --resume")
+    if resume and "count" not in fields and not (root / "plan.json").exists():
+        raise InvalidArgumentError(f"{root} holds no run to go on with; give the count to begin one")
     if resume and (root / "plan.json").exists():
         there = RunFolder.open(root).plan
         return Plan.from_json({**there.to_json(), **fields}) if fields else there
@@ -170,7 +182,9 @@ def _plan(plan: Plan | None, fields: dict[str, Any], root: Path, resume: bool) -
 
 
 def _devices(device: str | Sequence[str], rank: Rank) -> list[str]:
-    names = [device] if isinstance(device, str) else list(device)
+    names = [device] if isinstance(device, str) else list(device) if isinstance(device, (list, tuple)) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InvalidArgumentError(f"device must be 'cpu', 'cuda:0' or a list of such names, got {device!r}")
     names = [part.strip() for name in names for part in name.split(",")]
     if names == ["cuda"] and rank.world > 1:
         names = [f"cuda:{rank.local}"]
@@ -195,23 +209,37 @@ def _await_plan(root: Path, patience_s: float = 120.0) -> None:
 
 def _check_finished_shards(run: RunFolder, repair: bool, hashes: bool) -> list[str]:
     """Reads every finished shard. Damage is an error, or with `repair` set aside to be made again."""
-    damaged = dict(verify(run, hashes=hashes))
-    if not damaged:
+    lines = run.journal()
+    beside: list[str] = []
+    if run.finished:
+        beside = check_manifest(run) if hashes else []
+    elif (run.root / INDEX).exists():  # a finished run whose manifest is gone
+        run.restore_parts(lines)
+    damaged: dict[int, str] = {}
+    try:
+        damaged = dict(verify(run, hashes=hashes))
+    except CorruptFileError as error:
+        beside.append(str(error))
+    if not damaged and not beside:
         return []
     if not repair:
-        first = next(iter(damaged.values()))
-        more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
+        first, *others = (*damaged.values(), *beside)
+        more = f" (and {len(others)} more)" if others else ""
         raise CorruptFileError(
             f"{run.root}: {first}{more}; nothing was touched. Put it back, or add --repair to have it made again: "
             "damaged files are kept as *.damaged"
         )
-    lines = run.journal()
     for shard in damaged:
         run.set_aside(lines.pop(shard))
     if run.finished:
         run.reopen(lines)
+        if lost := [shard for shard in lines if not run.part(shard).exists()]:
+            raise CorruptFileError(
+                f"{run.root}/{INDEX} was changed and cannot be made from the shards (rows of {len(lost)} are lost); put back a copy of it, "
+                f"or delete {INDEX}, {journal.NAME} and the shards to have all made again with --resume"
+            )
     journal.write(run.root, lines.values())
-    return [f"made again: {text}" for text in damaged.values()]
+    return [f"made again: {text}" for text in (*damaged.values(), *beside)]
 
 
 def _result(run: RunFolder, counters: Counters, started: float, notes: tuple[str, ...]) -> RunResult:
@@ -275,7 +303,8 @@ def _processes(run: RunFolder, settings: Sequence[Settings], display: _Display) 
 
     try:
         for k, setting in enumerate(settings):
-            program = "from forge_rt.production.worker import main; main()"
+            path = [entry for entry in sys.path if entry]  # the parent's, without the current folder
+            program = f"import sys; sys.path[:] = {path!r}; from forge_rt.production.worker import main; main()"
             command = [sys.executable, "-c", program, str(run.root), json.dumps(dataclasses.asdict(setting))]
             child = subprocess.Popen(command, stdout=subprocess.PIPE)
             children.append(child)

@@ -59,14 +59,23 @@ def work(run: RunFolder, settings: Settings, report: Report) -> Counters:
             if leases.acquire("finish"):
                 try:
                     if not run.finished:
-                        finish(run, run.journal())
-                        tidy(run)
+                        _finish(run)
                 finally:
                     leases.release("finish")
             else:
                 report(total, {})
                 time.sleep(0.1)
     return total
+
+
+def _finish(run: RunFolder) -> None:
+    """Two may be at it when one was taken for dead; then one of them finds its work done."""
+    try:
+        finish(run, run.journal())
+    except Exception:
+        if not run.finished:
+            raise
+    tidy(run)
 
 
 def _make_what_is_free(run: RunFolder, settings: Settings, leases: Leases, total: Counters, report: Report) -> bool:
@@ -105,6 +114,7 @@ def _claims(run: RunFolder, settings: Settings, leases: Leases) -> Iterator[int]
 def main() -> None:
     """Arguments: the folder and the settings as JSON. Standard output: JSON lines for the parent."""
     root, settings = Path(sys.argv[1]), Settings(**json.loads(sys.argv[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent passes on its own
     signal.signal(signal.SIGTERM, lambda *_: _interrupt())
     last = 0.0
 
@@ -134,4 +144,5 @@ def main() -> None:
 
 
 def _interrupt() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not interrupt the cleaning up
     raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from forge_rt.production.encode import dump_json
-from forge_rt.production.files import failure, make_folder, write_atomically
+from forge_rt.production.files import failure, make_folder, sync, unique_part, write_atomically
 from forge_rt.production.layouts.folders import FoldersLayout
 from forge_rt.production.samples import Sample
 
@@ -88,13 +88,15 @@ class CocoLayout(FoldersLayout):
         points = np.nan_to_num(landmarks.astype(np.float64)).round(2)
         seen = visibility.tolist()  # 0 outside, 1 hidden, 2 visible: COCO's own code
         flat = [v for (x, y), s in zip(points.tolist(), seen, strict=True) for v in ((x, y, s) if s else (0, 0, 0))]
-        low, high = points.min(0), points.max(0)
+        low, high = (np.clip(p, 0, (width, height)) for p in (points.min(0), points.max(0)))
+        (x0, y0), (x1, y1) = low.tolist(), high.tolist()
         box = [round(float(v), 2) for v in (*low, *(high - low))]
         face = {
             "id": image_id * _IDS, "image_id": image_id, "category_id": 1, "iscrowd": 0, "bbox": box,
-            "area": round(box[2] * box[3], 2), "segmentation": [], "num_keypoints": int(np.count_nonzero(visibility)), "keypoints": flat,
+            "area": round(box[2] * box[3], 2), "segmentation": [[x0, y0, x1, y0, x1, y1, x0, y1]],
+            "num_keypoints": int(np.count_nonzero(visibility)), "keypoints": flat,
         }  # fmt: skip
-        return dump_json({"image": image, "instances": instances, "face": face})
+        return dump_json({"image": image, "instances": instances, "face": face if any(seen) else None})
 
     def reopen(self, shard: int, rows: Sequence[dict[str, Any]]) -> None:
         import cv2
@@ -134,7 +136,7 @@ class CocoLayout(FoldersLayout):
         done = []
         for name, categories in (("instances", classes), ("keypoints", [face])):
             path = folder / f"{name}.json"
-            part = path.with_name(path.name + ".part")
+            part = unique_part(path)
             try:
                 with part.open("wb") as file:
                     head = {"info": info, "licenses": licences, "categories": categories}
@@ -143,9 +145,10 @@ class CocoLayout(FoldersLayout):
                     if name == "instances":
                         found = (entry for line in self._lines(shards) for entry in line["instances"])
                     else:
-                        found = (line["face"] for line in self._lines(shards))
+                        found = (line["face"] for line in self._lines(shards) if line["face"] is not None)
                     self._array(file, "annotations", found)
                     file.write(b"}\n")
+                sync(part)
                 part.replace(path)
             except OSError as error:
                 raise failure("write", path, error) from error

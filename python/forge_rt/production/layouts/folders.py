@@ -107,10 +107,16 @@ class FoldersLayout(Layout):
 
     def damage(self, line: dict[str, Any], rows: Sequence[dict[str, Any]], *, hashes: bool = True) -> str | None:
         for row in rows:
+            size = 0
             for name in self.names():
                 path = self.path(row["key"], name)
                 if not path.is_file():
                     return f"{path.relative_to(self.root)} is missing"
+                size += path.stat().st_size
+            if size != row["bytes"]:
+                return (
+                    f"the files of sample {row['key']} have {size} bytes, {row['bytes']} were written: one was changed"
+                )
             if hashes and encode.digest(self.read(row)) != row["sha256"]:
                 return f"a file of sample {row['key']} was changed since it was written: the SHA-256 is not the index's"
         total = hashlib.sha256("".join(row["sha256"] for row in rows).encode()).hexdigest()

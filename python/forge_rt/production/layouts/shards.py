@@ -75,7 +75,10 @@ class ShardsLayout(Layout):
                     name = header[:100].rstrip(b"\0").decode("ascii", "replace")
                     if header[257:262] != b"ustar" or not name.startswith(row["key"] + "."):
                         raise CorruptFileError(f"{path} does not hold sample {row['key']} at byte {row['offset']}")
-                    size = int(header[124:135], 8)
+                    try:
+                        size = int(header[124:135], 8)
+                    except ValueError:
+                        raise CorruptFileError(f"{path} has a damaged header in sample {row['key']}") from None
                     members.append((name[len(row["key"]) + 1 :], file.read(size)))
                     file.seek(-size % _BLOCK, 1)
         except OSError as error:
