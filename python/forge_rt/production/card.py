@@ -158,7 +158,7 @@ def _files(plan: Json) -> str:
     files = [
         ("index.parquet", "one row a sample: key, shard, offset, SHA-256, camera, landmarks, class areas, expression, attributes"),
         ("manifest.json", "plan, class table, expression names, model, SHA-256 of every file: what the run is"),
-        ("plan.json", "the plan alone, for `forge-rt generate --config`"),
+        ("plan.json", "the plan and what it was made with, for `forge-rt generate --config`"),
         ("statistics.json", "counts and histograms of everything above"),
         ("contact_sheet.png", "the first samples"),
         ("journal.jsonl, log.jsonl", "one line a finished shard; times and machines of the run"),
