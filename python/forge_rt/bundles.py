@@ -8,7 +8,6 @@ True
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zipfile
@@ -84,6 +83,11 @@ def find(name: str | os.PathLike[str]) -> Path:
     return names[key]
 
 
+def file_row(data: bytes) -> dict[str, Any]:
+    """What bundle.json says about a file."""
+    return {"sha256": _core.sha256(data), "bytes": len(data)}
+
+
 def write(
     path: str | os.PathLike[str], family: str, files: Mapping[str, bytes], fields: Mapping[str, Any], *, name: str | None = None
 ) -> str:  # fmt: skip
@@ -104,17 +108,14 @@ def write(
         "family": family,
         "name": name or root.name.removesuffix(SUFFIX),
         **fields,
-        "files": {
-            file: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-            for file, data in sorted(files.items())
-        },
+        "files": {file: file_row(data) for file, data in sorted(files.items())},
     }
     make_folder(root)
     for file, data in files.items():
         write_atomically(root / file, data)
     text = (json.dumps(manifest, indent=1, allow_nan=False) + "\n").encode()
     write_atomically(root / MANIFEST, text)
-    return hashlib.sha256(text).hexdigest()
+    return _core.sha256(text)
 
 
 def pack(folder: str | os.PathLike[str], archive: str | os.PathLike[str]) -> None:

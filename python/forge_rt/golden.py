@@ -69,15 +69,15 @@ def _family(family: str, path: Path) -> tuple[Callable[[Path, dict[str, Any]], O
 
 def add(folder: Path) -> None:
     """Runs the model of a bundle folder and stores what it gave in the bundle."""
-    import hashlib
-
     from safetensors.numpy import save
+
+    from forge_rt.bundles import file_row
 
     manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
     run, (inputs, tolerance) = _family(manifest["family"], folder)
     data = save({name: np.ascontiguousarray(values) for name, values in run(folder, inputs).items()})
     files = manifest.pop("files")
-    files[FILE] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    files[FILE] = file_row(data)
     manifest["golden"] = {
         "file": FILE,
         "inputs": inputs,

@@ -86,10 +86,6 @@ def dump_json(document: Any, indent: int | None = None) -> bytes:
     return (json.dumps(document, indent=indent, separators=separators, allow_nan=False) + "\n").encode()
 
 
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def digest(members: Iterable[Member]) -> str:
     """SHA-256 over names, lengths and bytes of a sample's members: the sample's identity across layouts' containers."""
     total = hashlib.sha256()

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from forge_rt._core import InputOutputError
@@ -29,24 +30,14 @@ def unique_part(path: Path) -> Path:
     return path.with_name(f"{path.name}.{os.getpid():x}{secrets.token_hex(3)}{PART}")
 
 
-def sync(path: Path) -> None:
-    """The file's bytes are on the disk when this returns."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(path: Path, data: bytes, *, sync: bool = False) -> None:
-    """With `sync` the data is on the disk when this returns. The name of the part file is unique: several workers may write one file."""
+@contextlib.contextmanager
+def appearing(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """A file to write; it becomes `path` when the block ends well and is gone when it does not. With `sync` its data is on the disk then."""
     part = unique_part(path)
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
+        yield part
+        if sync:
+            sync_file(part)
         part.replace(path)
         if sync:
             sync_folder(path.parent)
@@ -56,6 +47,44 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = False) -> None:
     except BaseException:
         remove_quietly(part)
         raise
+
+
+def write_atomically(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """All of `data` or nothing: several workers may write one file."""
+    with appearing(path, sync=sync) as part:
+        part.write_bytes(data)
+
+
+def create_exclusively(path: Path, data: bytes, *, sync: bool = False) -> bool:
+    """False when the file exists: of many processes one makes it. It appears with all of `data`."""
+    part = unique_part(path)
+    try:
+        part.write_bytes(data)
+        if sync:
+            sync_file(part)
+        try:
+            os.link(part, path)  # fails when it exists, unlike a rename
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links
+            with path.open("xb") as file:
+                file.write(data)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise failure("write", path, error) from error
+    finally:
+        remove_quietly(part)
+    return True
+
+
+def sync_file(path: Path) -> None:
+    """The file's bytes are on the disk when this returns."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from forge_rt._core import CorruptFileError
 from forge_rt.production import card, encode, index, journal
 from forge_rt.production.contact_sheet import SHEET_SAMPLES, contact_sheet, sample_tile
-from forge_rt.production.files import failure, remove_quietly, sha256_of, sync, unique_part, write_atomically
+from forge_rt.production.files import appearing, sha256_of, write_atomically
 from forge_rt.production.folder import CARD, INDEX, MANIFEST, SHEET, STATISTICS, RunFolder
 from forge_rt.production.plan import Plan
 from forge_rt.production.records import DEPTH_SCALE_M, RECORD_VERSION
@@ -59,15 +59,8 @@ def tidy(run: RunFolder) -> None:
 
 
 def _write_index(run: RunFolder, parts: list[Path]) -> None:
-    out = run.root / INDEX
-    part = unique_part(out)
-    try:
+    with appearing(run.root / INDEX, sync=True) as part:
         index.merge(parts, part, run.head)
-        sync(part)
-        part.replace(out)
-    except OSError as error:
-        remove_quietly(part)
-        raise failure("write", out, error) from error
 
 
 def sheet_png(run: RunFolder) -> bytes:

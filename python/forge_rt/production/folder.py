@@ -10,7 +10,6 @@ manifest.json    written last: a folder with it is a finished data set
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import os
 import platform
@@ -24,7 +23,15 @@ from forge_rt._core import CorruptFileError, InvalidArgumentError, NotFoundError
 from forge_rt.forge_head import ForgeHead
 from forge_rt.production import index, journal
 from forge_rt.production.encode import dump_json
-from forge_rt.production.files import PART, failure, make_folder, remove_parts, sha256_of, write_atomically
+from forge_rt.production.files import (
+    PART,
+    create_exclusively,
+    failure,
+    make_folder,
+    remove_parts,
+    sha256_of,
+    write_atomically,
+)
 from forge_rt.production.layouts import Layout, layout_of
 from forge_rt.production.plan import Plan
 
@@ -47,7 +54,7 @@ def made_with(head: ForgeHead, device: str) -> dict[str, str]:
 
 def _fingerprint(what: dict[str, Any]) -> str:
     """Of what a run makes: an edited plan.json would mix two data sets."""
-    return hashlib.sha256(dump_json(what)).hexdigest()
+    return _core.sha256(dump_json(what))
 
 
 class RunFolder:
@@ -76,7 +83,7 @@ class RunFolder:
                 make_folder(root)
                 what = {"plan": plan.to_json(), "made_with": made}
                 document = dump_json({"format": "forge_rt run", **what, "sha256": _fingerprint(what)}, indent=1)
-                if cls._create(root / PLAN, document):
+                if create_exclusively(root / PLAN, document, sync=True):
                     return cls(root, plan, made, head)._prepare()
         if not join:
             raise InvalidArgumentError(
@@ -105,28 +112,6 @@ class RunFolder:
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"{path} is damaged ({error}); put back a copy of it") from error
         return cls(root, plan, made, head or ForgeHead())
-
-    @staticmethod
-    def _create(path: Path, data: bytes) -> bool:
-        """False when the file exists. It appears with all its bytes."""
-        part = path.with_name(f"{path.name}.{os.getpid():x}{PART}")
-        write_atomically(part, data, sync=True)
-        try:
-            os.link(part, path)
-            return True
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without hard links
-            try:
-                with path.open("xb") as file:
-                    file.write(data)
-                return True
-            except FileExistsError:
-                return False
-            except OSError as error:
-                raise failure("write", path, error) from error
-        finally:
-            part.unlink(missing_ok=True)
 
     def _prepare(self) -> RunFolder:
         for name in ("parts", "leases", *self.layout.folders):
@@ -226,11 +211,7 @@ class RunFolder:
         for shard, rows in index.by_shard(self.root / INDEX, self.plan.shard_size):
             data = index.encode(rows, self.head)
             line = lines.get(shard)
-            if (
-                line is not None
-                and hashlib.sha256(data).hexdigest() == line["index_sha256"]
-                and not self.part(shard).exists()
-            ):
+            if line is not None and _core.sha256(data) == line["index_sha256"] and not self.part(shard).exists():
                 self.layout.reopen(shard, rows)
                 write_atomically(self.part(shard), data, sync=True)
 

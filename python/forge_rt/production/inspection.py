@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,13 +59,11 @@ def inspect(folder: str | os.PathLike[str]) -> Inspection:
     lines = run.journal()
     statistics = Statistics(manifest_of(run))
     samples = 0
-    expected = 0
-    for shard, rows, table in _shards(run, lines, problems):
+    for shard, rows in _shards(run, lines, statistics, problems):
         samples += len(rows)
-        if table is not None:
-            statistics.add(table)
-        _check_rows(run, shard, rows, expected if run.finished else run.plan.indices(shard).start, problems)
-        expected += len(rows)
+        wanted = run.plan.indices(shard)
+        if [row["index"] for row in rows] != list(wanted):
+            problems.append(f"the index has other samples for shard {shard} than {wanted.start}..{wanted.stop - 1}")
         problem = run.layout.damage(lines[shard], rows) if shard in lines else None
         if problem is not None:
             problems.append(problem)
@@ -85,33 +83,15 @@ def inspect(folder: str | os.PathLike[str]) -> Inspection:
 
 
 def _shards(
-    run: RunFolder, lines: dict[int, Any], problems: list[str]
-) -> Iterable[tuple[int, list[dict[str, Any]], Any]]:
-    """(shard, rows, table of the rows) in order."""
-    import pyarrow as pa
-
+    run: RunFolder, lines: dict[int, Any], statistics: Statistics, problems: list[str]
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """(shard, its index rows) in order; `statistics` gets all rows."""
     if run.finished:
         try:
-            held: list[Any] = []
-            shard = 0
             for batch in index.batches(run.root / INDEX):
-                at = 0
-                while at < batch.num_rows:
-                    stop = run.plan.indices(shard).stop
-                    have = sum(part.num_rows for part in held)
-                    take = min(batch.num_rows - at, stop - run.plan.indices(shard).start - have)
-                    held.append(batch.slice(at, take))
-                    at += take
-                    if have + take == len(run.plan.indices(shard)):
-                        table = pa.Table.from_batches(held)
-                        yield shard, table.to_pylist(), table
-                        held, shard = [], shard + 1
-                        if shard == run.plan.shards:
-                            return
-            if held:
-                table = pa.Table.from_batches(held)
-                yield shard, table.to_pylist(), table
-        except (CorruptFileError, pa.ArrowException) as error:
+                statistics.add(batch)
+            yield from index.by_shard(run.root / INDEX, run.plan.shard_size)
+        except CorruptFileError as error:
             problems.append(str(error))
         return
     for shard in sorted(lines):
@@ -122,13 +102,8 @@ def _shards(
             continue
         if sha256_of(run.part(shard)) != lines[shard]["index_sha256"]:
             problems.append(f"{run.part(shard).relative_to(run.root)} was changed since it was written")
-        yield shard, table.to_pylist(), table
-
-
-def _check_rows(run: RunFolder, shard: int, rows: list[dict[str, Any]], first: int, problems: list[str]) -> None:
-    wanted = run.plan.indices(shard)
-    if [row["index"] for row in rows] != list(range(first, first + len(rows))) or len(rows) != len(wanted):
-        problems.append(f"the index has other samples for shard {shard} than {wanted.start}..{wanted.stop - 1}")
+        statistics.add(table)
+        yield shard, table.to_pylist()
 
 
 def _check_members(run: RunFolder, rows: list[dict[str, Any]]) -> list[str]:

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from forge_rt.production.files import PART, failure, make_folder, remove_quietly
+from forge_rt.production.files import PART, create_exclusively, make_folder, remove_quietly
 
 BEAT_S = 5.0
 DEAD_AFTER_S = 60.0
@@ -78,7 +78,7 @@ class Leases:
     def acquire(self, name: str) -> bool:
         """False when a living worker has it."""
         path = self._folder / name
-        if self._create(path):
+        if create_exclusively(path, self._contents().encode()):
             with self._lock:
                 self._held[name] = path
             return True
@@ -107,28 +107,6 @@ class Leases:
 
     def _contents(self) -> str:
         return json.dumps({**self._me, "beat": self._count})
-
-    def _create(self, path: Path) -> bool:
-        """Appears with its contents, or not at all."""
-        part = path.with_name(f"{path.name}.{self._me['token']}{PART}")
-        try:
-            part.write_text(self._contents(), encoding="utf-8")
-            try:
-                os.link(part, path)  # fails when it exists, unlike a rename
-                return True
-            except FileExistsError:
-                return False
-            except OSError:  # a file system without hard links
-                try:
-                    with path.open("x", encoding="utf-8") as file:
-                        file.write(self._contents())
-                    return True
-                except FileExistsError:
-                    return False
-        except OSError as error:
-            raise failure("write", path, error) from error
-        finally:
-            remove_quietly(part)
 
     def _is_mine(self, path: Path) -> bool:
         try:

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from forge_rt import _core
 from forge_rt.production import encode, index, journal
 from forge_rt.production.contact_sheet import SHEET_SAMPLES, sample_tile
 from forge_rt.production.files import write_atomically
@@ -194,7 +195,7 @@ class Pipeline:
         indices = self._run.plan.indices(shard)
         line = {
             "shard": shard, "first": indices.start, "count": len(indices), "file": summary.file, "bytes": summary.bytes,
-            "sha256": summary.sha256, "index_sha256": encode.sha256(rows),
+            "sha256": summary.sha256, "index_sha256": _core.sha256(rows),
             "rejected": [{"index": r.index, "attempt": r.attempt, "reason": r.reason} for r in open_.rejected],
         }  # fmt: skip
         journal.append(self._run.root, line)

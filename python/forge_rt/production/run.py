@@ -151,8 +151,7 @@ def generate(
         Settings(per_worker, batch, devices[k % len(devices)], rank.rank * workers + k, rank.world * workers)
         for k in range(workers)
     ]
-    before = sum(line["count"] for line in run.journal().values())
-    display = _Display(run, before, progress)
+    display = _Display(run, progress)
     try:
         counters = _one(run, settings[0], display) if workers == 1 else _processes(run, settings, display)
     except BaseException as error:
@@ -252,12 +251,13 @@ def _result(run: RunFolder, counters: Counters, started: float, notes: tuple[str
 class _Display:
     """Turns counters of workers into `Progress`, four times a second."""
 
-    def __init__(self, run: RunFolder, before: int, progress: OnProgress | None) -> None:
-        self._run, self._before, self._progress = run, before, progress
+    def __init__(self, run: RunFolder, progress: OnProgress | None) -> None:
+        self._run, self._progress = run, progress
         self._rate = Rate()
         self._last = -1.0
         self._shards = run.plan.shards
-        self._shards_before = len(run.journal())
+        lines = run.journal().values()
+        self._before, self._shards_before = sum(line["count"] for line in lines), len(lines)
 
     def show(self, counters: Sequence[Counters], queues: dict[str, int], last: bool = False) -> None:
         elapsed = self._rate.elapsed_s

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from forge_rt.production.encode import dump_json
-from forge_rt.production.files import failure, make_folder, sync, unique_part, write_atomically
+from forge_rt.production.files import appearing, make_folder, write_atomically
 from forge_rt.production.layouts.folders import FoldersLayout
 from forge_rt.production.samples import Sample
 
@@ -135,23 +135,16 @@ class CocoLayout(FoldersLayout):
         }  # fmt: skip
         done = []
         for name, categories in (("instances", classes), ("keypoints", [face])):
-            path = folder / f"{name}.json"
-            part = unique_part(path)
-            try:
-                with part.open("wb") as file:
-                    head = {"info": info, "licenses": licences, "categories": categories}
-                    file.write(dump_json(head).rstrip()[:-1])
-                    self._array(file, "images", (line["image"] for line in self._lines(shards)))
-                    if name == "instances":
-                        found = (entry for line in self._lines(shards) for entry in line["instances"])
-                    else:
-                        found = (line["face"] for line in self._lines(shards) if line["face"] is not None)
-                    self._array(file, "annotations", found)
-                    file.write(b"}\n")
-                sync(part)
-                part.replace(path)
-            except OSError as error:
-                raise failure("write", path, error) from error
+            head = {"info": info, "licenses": licences, "categories": categories}
+            if name == "instances":
+                found = (entry for line in self._lines(shards) for entry in line["instances"])
+            else:
+                found = (line["face"] for line in self._lines(shards) if line["face"] is not None)
+            with appearing(folder / f"{name}.json", sync=True) as part, part.open("wb") as file:
+                file.write(dump_json(head).rstrip()[:-1])
+                self._array(file, "images", (line["image"] for line in self._lines(shards)))
+                self._array(file, "annotations", found)
+                file.write(b"}\n")
             done.append(f"annotations/{name}.json")
         return done
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from forge_rt import _core
 from forge_rt._core import CorruptFileError
 from forge_rt.forge_head import ForgeHead
 from forge_rt.production import encode
 from forge_rt.production.encode import Member
-from forge_rt.production.files import failure, make_folder, sync_folder, write_atomically
+from forge_rt.production.files import failure, make_folder, sync_file, sync_folder, write_atomically
 from forge_rt.production.layouts.base import Encoded, Layout, Unit, UnitSummary
 from forge_rt.production.plan import Plan
+
+
+def _digest_of(digests: Iterable[str]) -> str:
+    """A shard's digest, from those of its samples."""
+    return _core.sha256("".join(digests).encode())
 
 
 class FilesUnit(Unit):
@@ -40,17 +44,13 @@ class FilesUnit(Unit):
     def finish(self) -> UnitSummary:
         for path in self._files:
             try:
-                descriptor = os.open(path, os.O_RDONLY)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
+                sync_file(path)
             except OSError as error:
                 raise failure("write", path, error) from error
         for folder in {path.parent for path in self._files}:
             sync_folder(folder)
         self._layout.keep_notes(self.shard, self._notes)
-        return UnitSummary("", self._bytes, hashlib.sha256("".join(self.digests).encode()).hexdigest())
+        return UnitSummary("", self._bytes, _digest_of(self.digests))
 
     def abort(self) -> None:
         """Files stay: each is complete, and another worker may have made the same ones by now."""
@@ -119,7 +119,7 @@ class FoldersLayout(Layout):
                 )
             if hashes and encode.digest(self.read(row)) != row["sha256"]:
                 return f"a file of sample {row['key']} was changed since it was written: the SHA-256 is not the index's"
-        total = hashlib.sha256("".join(row["sha256"] for row in rows).encode()).hexdigest()
+        total = _digest_of(row["sha256"] for row in rows)
         return None if total == line["sha256"] else "the index does not fit the journal"
 
     def set_aside(self, line: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
