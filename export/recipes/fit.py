@@ -72,7 +72,9 @@ class Recipe(L.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(self.global_step, self.steps, self.highest)
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def optimizer_step(self, *args: Any, **options: Any) -> None:
+        """The average moves with the step, before a checkpoint can be written."""
+        super().optimizer_step(*args, **options)
         self.average.update_parameters(self.net)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -1,0 +1,168 @@
+"""Training of our own networks: geometry of crops and scenes, their truth, losses, and a resumed run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import forge_rt as fr
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra 'export' (torch)")
+pytest.importorskip("lightning", reason="training needs the extra 'export' (lightning)")
+
+from forge_rt.export.models.blocks import macs  # noqa: E402
+from forge_rt.export.models.detect_mini import STRIDE, DetectMini  # noqa: E402
+from forge_rt.export.models.faces_mini import SIZE, FacesMini  # noqa: E402
+from forge_rt.export.recipes import crops, detect_mini, faces_mini, scenes  # noqa: E402
+from forge_rt.export.recipes.fit import Recipe, fit, learning_rate  # noqa: E402
+from forge_rt.export.recipes.samples import Samples  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("recipes") / "faces"
+    fr.generate(fr.Plan(count=12, seed=5, size=192, style="mixed", shard_size=6), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def samples(data) -> Samples:
+    return Samples(data)
+
+
+MIRROR = [label.mirror for label in fr.ForgeHead().labels]
+
+
+def test_sizes_are_those_promised():
+    faces, detector = FacesMini().eval(), DetectMini().eval()
+    assert sum(p.numel() for p in faces.parameters()) <= 5e6
+    assert macs(faces, torch.zeros(1, 3, SIZE, SIZE)) <= 1.5e9
+    assert sum(p.numel() for p in detector.parameters()) <= 0.3e6
+
+
+def test_samples_are_the_generator_s(samples):
+    made = fr.ForgeHead().generate(seed=5, index=[3], size=192, style="mixed")
+    sample = samples[3]
+    assert (sample.mask == np.asarray(made.segmentation)[0]).all()
+    assert np.abs(sample.depth_m - np.asarray(made.depth_m)[0]).max() <= 5.1e-5
+    assert np.abs(sample.landmarks - np.asarray(made.landmarks)[0]).max() < 1e-3
+    assert sample.centre_z_m == pytest.approx(float(np.asarray(made.landmarks_camera_m)[0, :, 2].mean()), abs=1e-5)
+
+
+def test_plain_crop_puts_points_where_the_mask_is(samples):
+    for i in range(len(samples)):
+        crop = crops.plain(samples[i], SIZE)
+        points = crops.five_points(crop.landmarks)
+        eye, mouth = points[:2].mean(0), points[3:].mean(0)
+        assert np.allclose(eye + 0.1 * (mouth - eye), 0.5, atol=1e-5)
+        for point, classes in ((points[0], (5,)), (points[1], (4,))):
+            x, y = (point * SIZE).astype(int)
+            near = crop.mask[max(y - 4, 0) : y + 5, max(x - 4, 0) : x + 5]
+            if np.isin(crop.mask, classes).sum() > 80:  # open and in sight
+                assert np.isin(near, classes).any()
+
+
+def test_flip_of_points_is_its_own_inverse_and_swaps_sides(samples):
+    assert (crops.FLIP[crops.FLIP] == np.arange(68)).all()
+    p = samples[0].landmarks
+    flipped = np.stack([192 - p[crops.FLIP, 0], p[crops.FLIP, 1]], 1)
+    assert flipped[36:42, 0].mean() < flipped[42:48, 0].mean()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_disturbed_crop_keeps_truth_together(samples, seed):
+    rng = np.random.default_rng(seed)
+    crop = crops.disturbed(rng, samples[seed], MIRROR, SIZE)
+    again = crops.disturbed(np.random.default_rng(seed), samples[seed], MIRROR, SIZE)
+    assert (crop.image == again.image).all() and (crop.mask == again.mask).all()
+    assert crop.image.shape == (SIZE, SIZE, 3) and crop.mask.max() <= 18
+    assert np.isnan(crop.depth_m[crop.mask == 0]).all()
+    known = crop.depth_m[~np.isnan(crop.depth_m)]
+    assert np.abs(known).max() < 0.6
+    nose = crop.landmarks[30] * SIZE
+    if crop.visible[30] and (crop.mask == 10).sum() > 60:
+        ys, xs = np.nonzero(crop.mask == 10)
+        assert np.hypot(xs - nose[0], ys - nose[1]).min() < 6
+    inside = ((crop.landmarks > 0) & (crop.landmarks < 1)).all(1)
+    assert not (crop.visible & ~inside).any()
+
+
+def test_scene_truth_decodes_to_its_boxes(samples):
+    rng = np.random.default_rng(1)
+    checked = 0
+    for _ in range(12):
+        scene = scenes.compose(rng, lambda r: samples.read(int(r.integers(len(samples))), depth=False), 320)
+        dense = detect_mini.targets(scene, 320)
+        score = np.where(dense["score"] > 0, 8.0, -8.0).astype(np.float32)[None]
+        found = fr._core._decode_faces(score, dense["box"][None], dense["points"][None], stride=STRIDE)
+        wanted = [
+            k for k, b in enumerate(scene.boxes)
+            if max(b[2] - b[0], b[3] - b[1]) >= scenes.SMALLEST and scene.visible[k] >= 0.12
+        ]  # fmt: skip
+        for k in wanted:
+            box, points = scene.boxes[k], scene.points[k]
+            if not (20 < box[:2].min() and box[2:].max() < 300):
+                continue
+            best = min(found, key=lambda f: np.abs(np.asarray(f["box"]) - box).max())
+            assert np.abs(np.asarray(best["box"]) - box).max() < 0.05
+            assert np.abs(np.asarray(best["points"]) - points).max() < 0.05
+            checked += 1
+    assert checked >= 5
+
+
+def test_losses_fall_to_nothing_for_the_truth(samples):
+    crop = crops.plain(samples[1], SIZE)
+    batch = faces_mini.collate(np.random.default_rng(0), [crop, crop])
+    logits = torch.nn.functional.one_hot(batch["mask"], 19).permute(0, 3, 1, 2).float() * 40
+    assert faces_mini.parsing_loss(logits, batch["mask"], torch.ones(19)).item() < 0.01
+    found = torch.cat([batch["landmarks"], (batch["visible"] * 2 - 1)[..., None] * 20], -1)
+    points, seen = faces_mini.landmark_loss(found, batch["landmarks"], batch["visible"])
+    assert points.item() < 0.0015 and seen.item() < 1e-3
+    assert faces_mini.depth_loss(batch["depth"].nan_to_num(), batch["depth"]).item() == 0
+    assert faces_mini.parsing_loss(logits.roll(1, 1), batch["mask"], torch.ones(19)).item() > 1
+
+
+def test_learning_rate_plateaus_and_cools():
+    rates = [learning_rate(s, 1000, 1.0) for s in range(1000)]
+    assert rates[0] < 0.01 and max(rates) == 1.0 and rates[-1] < 0.01
+    assert learning_rate(600, 1000, 1.0) == learning_rate(600, 2000, 1.0) == 1.0  # prolonging changes nothing before
+
+
+class Line(Recipe):
+    """y = 3 x: small enough to train in a test."""
+
+    def __init__(self, steps: int, stop_at: int = -1) -> None:
+        super().__init__(torch.nn.Linear(1, 1), steps, 0.3)
+        self.stop_at = stop_at
+
+    def loss(self, batch):
+        if self.global_step == self.stop_at:
+            raise RuntimeError("the power went out")
+        return (self.net(batch["x"]) - 3 * batch["x"]).square().mean(), {}
+
+
+def test_resumed_training_is_uninterrupted_training(tmp_path):
+    def make(rng):
+        return {"x": torch.from_numpy(rng.normal(size=(4, 1)).astype(np.float32))}
+
+    def go(out: Path, stop_at: int = -1) -> None:
+        torch.manual_seed(1)
+        fit(Line(260, stop_at), make, out, seed=3, batch=4, workers=0)
+
+    go(tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="power"):
+        go(tmp_path / "parts", stop_at=230)
+    torch.manual_seed(99)
+    go(tmp_path / "parts")
+    whole, parts = (torch.load(tmp_path / name / "average.pt") for name in ("whole", "parts"))
+    for name in whole:
+        assert torch.equal(whole[name], parts[name]), name
+    assert abs(float(whole["weight"]) - 3) < 0.2
+    lines = (tmp_path / "whole" / "curve.csv").read_text().splitlines()
+    assert lines[0].startswith("step,lr,samples_per_s,loss") and len(lines) == 1 + 260 // 50
+
+
+def test_training_without_data_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="forge-rt generate"):
+        Samples(tmp_path)
