@@ -27,7 +27,9 @@ Tensor with_whole_rows(const Tensor& image, std::int64_t channels) {
   return whole ? image : image.contiguous();
 }
 
-std::int64_t stride_of(const Tensor& image, std::int64_t channels) { return image.size(0) > 1 ? image.strides()[0] : image.size(1) * channels; }
+std::int64_t stride_of(const Tensor& image, std::int64_t channels) {
+  return image.size(0) > 1 ? image.strides()[0] : image.size(1) * channels;
+}
 
 void check_bytes(const Tensor& image, const char* what) {
   const std::string dtype = dtype_name(image.dtype());
@@ -48,7 +50,8 @@ Frame to_frame(const py::handle& image, const std::string& format, bool bt709) {
   Frame out;
   const bool planes = format == "nv12";
   if (planes) {
-    check_argument(py::isinstance<py::tuple>(image) && py::len(image) == 2, "an nv12 image is a tuple of its planes: y [H, W] and uv [H/2, W/2, 2]");
+    check_argument(py::isinstance<py::tuple>(image) && py::len(image) == 2,
+                   "an nv12 image is a tuple of its planes: y [H, W] and uv [H/2, W/2, 2]");
     const auto pair = py::reinterpret_borrow<py::tuple>(image);
     out.data = to_tensor(pair[0]);
     out.uv = to_tensor(pair[1]);
@@ -72,7 +75,10 @@ Frame to_frame(const py::handle& image, const std::string& format, bool bt709) {
   check_argument((channels == 1 || channels == 3 || channels == 4) && out.data.count() > 0,
                  "an image must be [H, W, 3], [H, W, 4] or [H, W], got ", shape_str(shape));
   check_argument(shape[0] <= 32768 && shape[1] <= 32768, "an image may have 32768 pixels per side, got ", shape_str(shape));
-  out.view.format = !format.empty() ? parse_format(format) : channels == 1 ? PixelFormat::gray : channels == 3 ? PixelFormat::rgb : PixelFormat::rgba;
+  out.view.format = !format.empty() ? parse_format(format)
+                    : channels == 1 ? PixelFormat::gray
+                    : channels == 3 ? PixelFormat::rgb
+                                    : PixelFormat::rgba;
   check_argument(bytes_per_pixel(out.view.format) == channels, "an image of format ", pixel_format_name(out.view.format), " must have ",
                  bytes_per_pixel(out.view.format), " channels, got ", shape_str(shape));
   if (planes) {
@@ -102,25 +108,27 @@ py::object plane(const SharedFaces& faces, std::vector<T>& values) {
 }
 
 py::object to_array(const float* values, Shape shape) {
-  return py::cast(Tensor::from(std::vector<float>(values, values + [&] {
-                                 std::int64_t n = 1;
-                                 for (const std::int64_t s : shape) n *= s;
-                                 return n;
-                               }()),
+  return py::cast(Tensor::from(std::vector<float>(
+                                   values, values +
+                                               [&] {
+                                                 std::int64_t n = 1;
+                                                 for (const std::int64_t s : shape) n *= s;
+                                                 return n;
+                                               }()),
                                std::move(shape)));
 }
 
-py::tuple to_tuple(const Affine& m) {
-  return py::make_tuple(py::make_tuple(m.a, m.b, m.c), py::make_tuple(m.d, m.e, m.f));
-}
+py::tuple to_tuple(const Affine& m) { return py::make_tuple(py::make_tuple(m.a, m.b, m.c), py::make_tuple(m.d, m.e, m.f)); }
 
 py::dict face_dict(const Face& face) {
   py::dict out;
   out["box"] = py::make_tuple(face.box.left, face.box.top, face.box.right, face.box.bottom);
   out["score"] = face.score;
   out["points"] = to_array(face.points[0].data(), {5, 2});
-  out["landmarks"] = face.landmarks.empty() ? py::none() : to_array(face.landmarks[0].data(), {static_cast<std::int64_t>(face.landmarks.size()), 2});
-  out["visibility"] = face.visibility.empty() ? py::none() : to_array(face.visibility.data(), {static_cast<std::int64_t>(face.visibility.size())});
+  out["landmarks"] =
+      face.landmarks.empty() ? py::none() : to_array(face.landmarks[0].data(), {static_cast<std::int64_t>(face.landmarks.size()), 2});
+  out["visibility"] =
+      face.visibility.empty() ? py::none() : to_array(face.visibility.data(), {static_cast<std::int64_t>(face.visibility.size())});
   out["confidence"] = face.confidence;
   out["area"] = face.area;
   out["to_crop"] = to_tuple(face.to_crop);
@@ -154,7 +162,8 @@ AnalyzeOptions analyze_options(const py::dict& fields) {
     else if (name == "depth_map") out.depth_map = value.cast<bool>();
     else if (name == "nearest") out.nearest = value.cast<bool>();
     else
-      throw Error(ErrorCode::invalid_argument, concat("unknown option '", name, "'; there are max_faces, detect_threshold, detect_size, "
+      throw Error(ErrorCode::invalid_argument, concat("unknown option '", name,
+                                                      "'; there are max_faces, detect_threshold, detect_size, "
                                                       "min_face, mask, confidence, depth_map and nearest"));
   }
   return out;
@@ -278,13 +287,16 @@ void bind_face_analyzer(py::module_& module) {
             return out;
           },
           py::arg("image"), py::arg("format"), py::arg("bt709"), py::arg("options"))
-      .def("crop_of_box", [](const FaceAnalyzer& self, const std::array<float, 4>& b) { return to_tuple(self.crop_of(Box{b[0], b[1], b[2], b[3]})); })
-      .def("crop_of_points", [](const FaceAnalyzer& self, const std::array<std::array<float, 2>, 5>& p) { return to_tuple(self.crop_of(p)); })
+      .def("crop_of_box",
+           [](const FaceAnalyzer& self, const std::array<float, 4>& b) { return to_tuple(self.crop_of(Box{b[0], b[1], b[2], b[3]})); })
+      .def("crop_of_points",
+           [](const FaceAnalyzer& self, const std::array<std::array<float, 2>, 5>& p) { return to_tuple(self.crop_of(p)); })
       .def_property_readonly("labels", &FaceAnalyzer::labels)
       .def_property_readonly("side", &FaceAnalyzer::side)
       .def_property_readonly("depth_unit", &FaceAnalyzer::depth_unit)
       .def_property_readonly("landmark_count", &FaceAnalyzer::landmark_count)
-      .def_property_readonly("crop_size", [](const FaceAnalyzer& self) { return py::make_tuple(self.crop_size().height, self.crop_size().width); })
+      .def_property_readonly("crop_size",
+                             [](const FaceAnalyzer& self) { return py::make_tuple(self.crop_size().height, self.crop_size().width); })
       .def_property_readonly("has_detector", &FaceAnalyzer::has_detector)
       .def_property_readonly("hash", &FaceAnalyzer::hash)
       .def_property_readonly("precision", &FaceAnalyzer::precision)
