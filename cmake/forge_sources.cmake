@@ -23,6 +23,14 @@ set(FORGE_SOURCES
   cpp/models/bundle.cpp
   cpp/models/camera.cpp
   cpp/models/camera_sampler.cpp
+  cpp/models/faces/contract.cpp
+  cpp/models/faces/crop_rule.cpp
+  cpp/models/faces/detector.cpp
+  cpp/models/faces/face_analyzer.cpp
+  cpp/models/faces/face_tracker.cpp
+  cpp/models/faces/logits_memory.cpp
+  cpp/models/faces/networks.cpp
+  cpp/models/faces/paint.cpp
   cpp/models/forge_head/assembly.cpp
   cpp/models/forge_head/capture.cpp
   cpp/models/forge_head/jpeg_loss.cpp
@@ -36,9 +44,13 @@ set(FORGE_SOURCES
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
+  cpp/ops/crop_image.cpp
+  cpp/ops/crop_image_cpu.cpp
+  cpp/ops/decode_faces.cpp
   cpp/ops/deflate.cpp
   cpp/ops/head_lbs.cpp
   cpp/ops/head_lbs_cpu.cpp
+  cpp/ops/image_view.cpp
   cpp/ops/interpolate.cpp
   cpp/ops/label_projection.cpp
   cpp/ops/neural_views.cpp
@@ -48,6 +60,8 @@ set(FORGE_SOURCES
   cpp/ops/registry.cpp
   cpp/ops/sample_texture.cpp
   cpp/ops/rasterize_cpu.cpp
+  cpp/ops/unwarp_labels.cpp
+  cpp/ops/unwarp_labels_cpu.cpp
   cpp/production/tar_writer.cpp
 )
 if(WIN32)
