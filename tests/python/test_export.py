@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import forge_rt as fr
+import forge_rt.bundles
+import forge_rt.golden
 import numpy as np
 import pytest
 
@@ -238,3 +240,59 @@ def test_tensorrt_names_what_is_in_the_way():
     graph = h.make_graph([h.make_node("Frobnicate", ["x"], ["y"], domain="acme")], "g", [port], [out])
     typed, why = tensorrt_11(h.make_model(graph, opset_imports=[h.make_opsetid("", 20), h.make_opsetid("acme", 1)]))
     assert not typed and "acme::Frobnicate" in why
+
+
+@pytest.fixture(scope="module")
+def bundle(exported, module, tmp_path_factory):
+    """A bundle as a trainer makes it: faces in three variants, a detector inside, proof and golden sample."""
+    folder = tmp_path_factory.mktemp("bundle")
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, 8, 1), nn.ReLU(), nn.Conv2d(8, 1, 1)).eval()
+    free = {"image": {2: ("h", 32), 3: ("w", 32)}}
+    export_onnx(net, [torch.zeros(2, 3, 64, 96)], folder / "detect.onnx", ["image"], ["score"], free_axes=free)
+    to_fp16(exported[0], folder / "faces.fp16.onnx", keep=["landmarks"])
+    quantize_int8(exported[0], folder / "faces.int8.onnx", batches(2), exclude=["landmarks"])
+    rows = [compare(module, exported[0]), compare(net, folder / "detect.onnx")]
+    rows += [compare(exported[0], folder / f"faces.{v}.onnx", max_abs=None, mean_abs=0.2) for v in ("fp16", "int8")]
+    files = {path.name: path.read_bytes() for path in (exported[0], *folder.glob("*.onnx"))}
+    fields = {
+        "licence": "Apache-2.0",
+        "input": {"tensor": "image", "size": [64, 64]},
+        "variants": {
+            v: {"stages": [{"file": f}]}
+            for v, f in {"fp32": "faces.onnx", "fp16": "faces.fp16.onnx", "int8": "faces.int8.onnx"}.items()
+        },
+        "detector": {"input": {"tensor": "image"}, "variants": {"fp32": {"file": "detect.onnx"}}, "multiple": 32},
+        "export": record(rows),
+    }
+    path = folder / "toy.forge"
+    fr.bundles.write(path, "faces", files, fields)
+    fr.golden.add(path)
+    return path
+
+
+def test_golden_sample_of_networks(bundle):
+    result = fr.bundles.verify(bundle)
+    assert result.passed, result.errors
+    names = {name for name, _, _ in result.errors}
+    assert names == {"detector/fp32/score", *(f"faces/{v}/{o}" for v in ("fp32", "fp16", "int8") for o in OUTPUTS)}
+    golden = result.info.manifest["golden"]
+    assert golden["tolerance"]["faces/fp32/logits"] == {"measure": "max", "at_most": 1e-3}
+    assert golden["tolerance"]["faces/int8/logits"]["measure"] == "mean"
+    assert (bundle / golden["file"]).stat().st_size < 200_000
+    assert result.info.manifest["export"]["graphs"]["faces.onnx"]["tensorrt_11"]["typed"]
+
+
+def test_another_network_fails_the_golden_sample(bundle, tmp_path):
+    import shutil
+
+    other = tmp_path / "other.forge"
+    shutil.copytree(bundle, other)
+    export_onnx(toy(seed=5), [torch.zeros(2, 3, 64, 64)], other / "faces.onnx", ["image"], OUTPUTS)
+    manifest = json.loads((other / "bundle.json").read_text())
+    data = (other / "faces.onnx").read_bytes()
+    manifest["files"]["faces.onnx"] = fr.bundles.file_row(data)
+    (other / "bundle.json").write_text(json.dumps(manifest))
+    result = fr.bundles.verify(other)
+    assert not result.passed
+    bad = {name for name, error, bar in result.errors if error > bar}
+    assert bad == {f"faces/fp32/{o}" for o in OUTPUTS}

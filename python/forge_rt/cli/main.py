@@ -15,6 +15,7 @@ from forge_rt.cli import EXIT_ERROR
 COMMANDS = {
     "bench": "forge_rt.cli.bench",
     "doctor": "forge_rt.cli.doctor",
+    "evaluate": "forge_rt.cli.evaluate",
     "generate": "forge_rt.cli.generate",
     "inspect": "forge_rt.cli.inspect",
     "models": "forge_rt.cli.models",

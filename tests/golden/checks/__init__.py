@@ -1,5 +1,5 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
-from . import cameras, flame_lbs, raster
+from . import cameras, flame_lbs, metrics, raster
 
-SECTIONS = {"raster.npz": raster, "flame_lbs.npz": flame_lbs, "cameras.npz": cameras}
+SECTIONS = {"raster.npz": raster, "flame_lbs.npz": flame_lbs, "cameras.npz": cameras, "metrics.npz": metrics}

@@ -18,3 +18,8 @@ CAMERA = 2e-6
 #: v clamped to 1e-5: ill-conditioned in the reference's float32.
 CAMERA_POLE = 1e-4
 EXACT = 0.0
+#: Metrics in double precision.
+METRICS = 1e-9
+#: Values that are stored rounded: half a unit of their last digit.
+ROUNDED_4 = 5.1e-5
+ROUNDED_6 = 5.1e-7

@@ -1,0 +1,501 @@
+"""How good is a face model on a data set? What `forge-rt evaluate` does.
+
+The analyzer is used through four calls and three properties (`Analyzer`): anything that has them can be evaluated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from forge_rt import labels as label_sets
+from forge_rt import metrics
+from forge_rt._core import CorruptFileError, InvalidArgumentError, NotFoundError, UnsupportedError
+
+__all__ = ["Analyzer", "Evaluation", "Item", "evaluate", "items", "text"]
+
+#: iBUG points by part of the face
+GROUPS = {
+    "jaw": range(17),
+    "brows": range(17, 27),
+    "nose": range(27, 36),
+    "eyes": range(36, 48),
+    "mouth": range(48, 68),
+}
+#: classes that a face box frames, where a data set has no landmarks
+_FACE = (
+    "skin", "left_brow", "right_brow", "left_eye", "right_eye", "glasses", "nose", "mouth", "upper_lip", "lower_lip", "beard", "forehead",
+    "eye_region",
+)  # fmt: skip
+#: names in bundles (docs/conventions/labels.md, column BiSeNet forks) → the common vocabulary
+_ALIASES = {
+    "l_brow": "left_brow", "r_brow": "right_brow", "l_eye": "left_eye", "r_eye": "right_eye", "eye_g": "glasses", "l_ear": "left_ear",
+    "r_ear": "right_ear", "ear_r": "earring", "u_lip": "upper_lip", "l_lip": "lower_lip", "neck_l": "necklace",
+}  # fmt: skip
+THRESHOLD = 0.08  #: of failure rate and area
+OVERLAP = 0.5  #: intersection over union that makes a found face a true one
+
+
+class Analyzer(Protocol):
+    """The part of forge_rt.FaceAnalyzer that is used."""
+
+    labels: Any
+    side: str
+    depth_unit: str
+    crop_size: Any
+
+    def analyze(self, image: np.ndarray, **options: Any) -> Any: ...
+    def crop_of(self, points: np.ndarray) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image and what is true of it; None: not known."""
+
+    name: str
+    rgb: np.ndarray  #: [H, W, 3] uint8
+    mask: np.ndarray | None = None  #: [H, W] uint8 ids of `Evaluation.truth_labels`
+    points: np.ndarray | None = None  #: [68, 2] pixels
+    visibility: np.ndarray | None = None  #: [68] 0 outside, 1 hidden, 2 visible
+    depth_m: np.ndarray | None = None  #: [H, W] camera z, 0 = nothing
+    centre_z_m: float = 0.0  #: mean camera z of the points
+    style: str = ""
+
+
+# ---- data sets ----
+
+
+def items(dataset: Path, labels: str | None, limit: int | None) -> tuple[str, Iterator[Item], int]:
+    """(label set of the masks, the images, how many). A data set of ours, or images/ and masks/ (then `labels` must be named)."""
+    if (dataset / "plan.json").exists():
+        return _of_run(dataset, limit)
+    if not (dataset / "images").is_dir() or not (dataset / "masks").is_dir():
+        raise NotFoundError(
+            f"{dataset} is neither a data set of forge-rt generate nor a folder with images/ and masks/"
+        )
+    if labels is None:
+        raise InvalidArgumentError(f"name the classes of the masks with --labels: {', '.join(label_sets.SETS)}")
+    label_sets.names(labels)
+    return labels, *_of_folders(dataset, limit)
+
+
+def _of_run(dataset: Path, limit: int | None) -> tuple[str, Iterator[Item], int]:
+    from forge_rt.production.folder import RunFolder
+
+    run = RunFolder.open(dataset)
+    if not run.finished:
+        raise NotFoundError(f"the run in {dataset} is not finished; go on with --resume")
+    count = min(limit or run.plan.count, run.plan.count)
+
+    def read() -> Iterator[Item]:
+        done = 0
+        for shard in range(run.plan.shards):
+            for row in run.rows(shard) if done < count else ():
+                if done < count:
+                    yield _of_row(row, dict(run.layout.read(row)))
+                    done += 1
+
+    return "forgehead", read(), count
+
+
+def _of_row(row: dict[str, Any], members: dict[str, bytes]) -> Item:
+    about = json.loads(members["json"])
+    rgb = next(_decode(data, row["key"]) for name, data in members.items() if name in ("jpg", "png", "webp"))
+    common = {"name": row["key"], "rgb": rgb, "style": row["style"], "points": np.array(row["landmarks_px"], np.float64).reshape(-1, 2),
+              "visibility": np.array(row["visibility"])}  # fmt: skip
+    if "landmarks_camera_m" not in about:  # layout synthforge: its masks and 8-bit depths say something else
+        return Item(**common)
+    if "depth.npy" in members:
+        import io
+
+        depth = np.load(io.BytesIO(members["depth.npy"]), allow_pickle=False)
+    else:
+        depth = _decode(members["depth.png"], row["key"]) * np.float32(about["depth"]["scale_m"])
+    centre = float(np.nanmean(np.asarray(about["landmarks_camera_m"], np.float64)[:, 2]))
+    return Item(**common, mask=_decode(members["seg.png"], row["key"]), depth_m=depth, centre_z_m=centre)
+
+
+def _decode(data: bytes, name: str) -> np.ndarray:
+    import cv2
+
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise CorruptFileError(f"an image of sample {name} cannot be decoded")
+    return np.ascontiguousarray(image[..., 2::-1]) if image.ndim == 3 else image
+
+
+def _of_folders(dataset: Path, limit: int | None) -> tuple[Iterator[Item], int]:
+    from forge_rt.images import IMAGE_SUFFIXES, read_image
+
+    images = sorted(p for p in (dataset / "images").iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)[:limit]
+    if not images:
+        raise NotFoundError(f"{dataset / 'images'} holds no images")
+
+    def mask_of(image: Path) -> Path:
+        for name in (f"{image.stem}.png", f"{image.stem}_mask.png"):
+            if (dataset / "masks" / name).exists():
+                return dataset / "masks" / name
+        raise NotFoundError(f"{dataset / 'masks'} has no {image.stem}.png")
+
+    masks = [mask_of(image) for image in images]  # all of them before the minutes of work
+
+    def read() -> Iterator[Item]:
+        for image, path in zip(images, masks, strict=True):
+            mask, rgb = _decode(path.read_bytes(), path.name), read_image(image)
+            if mask.ndim != 2 or mask.dtype != np.uint8 or mask.shape != rgb.shape[:2]:
+                raise CorruptFileError(
+                    f"{path} must hold 8-bit class ids at the image's size {rgb.shape[:2]}, got {mask.dtype} {mask.shape}"
+                )
+            yield Item(image.stem, rgb, mask)
+
+    return read(), len(images)
+
+
+# ---- geometry ----
+
+
+def five_points(points: np.ndarray) -> np.ndarray:
+    """[5, 2] eye centres, nose tip, mouth corners of 68 points (docs/design/faces.md)."""
+    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
+
+
+def box_of(item: Item, label_set: str) -> np.ndarray | None:
+    """The box that detectors learn: the bounds of the landmarks, raised by a fifth of their height to take in the forehead. Without landmarks
+    the bounds of the face's classes; None without a face."""
+    if item.points is not None:
+        low, high = np.nanmin(item.points, 0), np.nanmax(item.points, 0)
+        return np.array([low[0], low[1] - 0.2 * (high[1] - low[1]), *high])
+    assert item.mask is not None
+    ids = [i for i, name in label_sets.names(label_set).items() if name in _FACE]
+    rows, columns = np.nonzero(np.isin(item.mask, ids))
+    return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float) if rows.size else None
+
+
+def footprint(to_crop: Any, crop_size: Any, shape: tuple[int, int]) -> np.ndarray:
+    """[H, W] bool: pixels whose centres lie in the crop."""
+    height, width = crop_size
+    matrix = np.asarray(to_crop, np.float64).reshape(2, 3)
+    x, y = np.arange(shape[1]) + 0.5, np.arange(shape[0])[:, None] + 0.5
+    u, v = (row[0] * x + row[1] * y + row[2] for row in matrix)
+    return (u >= 0) & (u < width) & (v >= 0) & (v < height)
+
+
+# ---- classes ----
+
+
+def label_set_of(labels: Any) -> str | None:
+    """The known set with a model's class names; None: no such set."""
+    named = {int(label.id): _ALIASES.get(label.name, label.name) for label in labels}
+    return next((name for name in label_sets.SETS if label_sets.names(name) == named), None)
+
+
+def _converter(labels: Any, side: str, truth: str) -> Callable[[np.ndarray], np.ndarray]:
+    """Ids of the model → ids of the truth."""
+    own = label_set_of(labels)
+    if own is None:
+        raise UnsupportedError(
+            "the model's classes are of no set that forge_rt knows, so they cannot be compared with the masks"
+        )
+    if own == truth and side == label_sets.SETS[truth].side:
+        return lambda mask: mask
+    return lambda mask: label_sets.convert(mask, own, truth, source_side=side)
+
+
+# ---- scores ----
+
+
+@dataclass
+class _Scores:
+    """Everything that is summed up over the images of one style."""
+
+    classes: dict[int, str]
+    images: int = 0
+    histogram: np.ndarray = field(init=False)
+    per_image: list[np.ndarray] = field(default_factory=list)
+    nme: list[float] = field(default_factory=list)
+    groups: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in GROUPS})
+    visible: list[tuple[int, int, int]] = field(default_factory=list)  #: right, points, visible ones
+    depth: list[tuple[float, int]] = field(default_factory=list)
+    truths: int = 0
+    found: int = 0
+    matched: int = 0
+
+    def __post_init__(self) -> None:
+        self.histogram = np.zeros((len(self.classes), len(self.classes)), np.int64)
+
+    def report(self, protocol: str, detected: bool) -> dict[str, Any]:
+        out: dict[str, Any] = {"images": self.images}
+        if self.histogram.sum():
+            names = list(self.classes.values())
+            scores, overlap = metrics.f1(self.histogram), metrics.iou(self.histogram)
+            mean, n = metrics.mean_defined(scores, without=0)
+            out["f1"] = {
+                "mean": _number(mean), "classes": n, "mean_iou": _number(metrics.mean_defined(overlap, without=0)[0]),
+                "pixels": int(self.histogram.sum()),
+                "of_class": {name: {"f1": _number(f), "iou": _number(i), "pixels": int(p)}
+                             for name, f, i, p in zip(names, scores, overlap, self.histogram.sum(1), strict=True)},
+            }  # fmt: skip
+            if protocol == "baker":
+                out["baker"] = {"images": len(self.per_image)}
+                for missing in ("floor", "drop"):
+                    means = metrics.baker_means(self.per_image, missing)
+                    mean, n = metrics.mean_defined(means, without=0)
+                    of_class = {name: _number(value) for name, value in zip(names, means, strict=True)}
+                    out["baker"][missing] = {"mean": _number(mean), "classes": n, "of_class": of_class}
+        if self.nme:
+            errors = np.array(self.nme)
+            seen = errors[~np.isnan(errors)]
+            out["nme"] = {
+                "mean": _number(seen.mean() if seen.size else np.nan), "median": _number(np.median(seen) if seen.size else np.nan), "n": int(seen.size),
+                "missed": int(errors.size - seen.size), f"failure_rate_{THRESHOLD}": _number(metrics.failure_rate(errors, THRESHOLD)),
+                f"auc_{THRESHOLD}": _number(metrics.auc(errors, THRESHOLD)),
+                "of_group": {name: _number(np.mean(v) if v else np.nan) for name, v in self.groups.items()},
+            }  # fmt: skip
+        if self.visible:
+            right, n, seen_points = (sum(column) for column in zip(*self.visible, strict=True))
+            out["visibility"] = {"accuracy": _number(right / n), "n": n, "share_visible": _number(seen_points / n)}
+        if self.depth:
+            n = sum(pixels for _, pixels in self.depth)
+            out["depth"] = {
+                "l1_m": _number(sum(e * p for e, p in self.depth) / n),
+                "pixels": n,
+                "faces": len(self.depth),
+            }
+        if detected:
+            out["detection"] = {
+                "recall": _number(self.matched / self.truths if self.truths else np.nan),
+                "precision": _number(self.matched / self.found if self.found else np.nan),
+                "faces": self.truths, "found": self.found, "overlap": OVERLAP,
+            }  # fmt: skip
+        return out
+
+
+def _number(value: Any) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else round(float(value), 6)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    dataset: Path
+    faces: str  #: given or detected
+    protocol: str
+    truth_labels: str
+    groups: dict[str, dict[str, Any]]  #: "all", and each style where there are several
+    throughput: dict[str, float | None]
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "dataset": str(self.dataset), "faces": self.faces, "protocol": self.protocol, "labels": self.truth_labels,
+            "groups": self.groups, "throughput": self.throughput, "notes": self.notes,
+        }  # fmt: skip
+
+
+def evaluate(
+    analyzer: Analyzer,
+    dataset: str | os.PathLike[str],
+    *,
+    faces: str = "given",
+    protocol: str = "pooled",
+    labels: str | None = None,
+    limit: int | None = None,
+    tell: Callable[[int, int], None] = lambda done, count: None,
+) -> Evaluation:
+    """Runs `analyzer` over `dataset`.
+
+    faces     "given": crops by the true landmarks (where there are none: by the bounds of the face's classes). Measures the networks; pixels
+              outside the crop do not count. "detected": the whole pipeline; every pixel counts, missed faces too.
+    protocol  "pooled": F1 of one histogram over all pixels. "baker": besides, the per-image protocol (metrics.baker_means)
+    labels    of masks/ in a folder of images/ and masks/; the model's classes are converted to it
+    """
+    if faces not in ("given", "detected") or protocol not in ("pooled", "baker"):
+        raise InvalidArgumentError(
+            f"faces is given or detected, protocol pooled or baker; got {faces!r} and {protocol!r}"
+        )
+    if limit is not None and limit < 1:
+        raise InvalidArgumentError(f"limit must be at least 1, got {limit}")
+    truth_labels, images, count = items(Path(dataset), labels, limit)
+    classes = label_sets.names(truth_labels)
+    classes = {i: name for i, name in classes.items() if i != label_sets.SETS[truth_labels].ignore}
+    has_parsing = bool(list(analyzer.labels))
+    convert = _converter(analyzer.labels, analyzer.side, truth_labels) if has_parsing else None
+    scores: dict[str, _Scores] = {}
+    milliseconds = []
+    for done, item in enumerate(images):
+        found, took = _look(analyzer, item, truth_labels, faces)
+        milliseconds.append(took)
+        for name in {"all", item.style or "all"}:
+            group = scores.setdefault(name, _Scores(classes))
+            group.images += 1
+            if convert is not None and item.mask is not None:
+                _score_mask(group, analyzer, item, found, convert, faces, protocol)
+            _score_faces(group, analyzer, item, found, truth_labels, faces)
+        tell(done + 1, count)
+    styles = sorted(set(scores) - {"all"})
+    kept = ["all", *(styles if len(styles) > 1 else [])]
+    spent = np.array(milliseconds)
+    throughput = {
+        "images_per_s": _number(1000 * spent.size / spent.sum()), "ms_p50": _number(np.median(spent)), "ms_p99": _number(np.percentile(spent, 99)),
+    }  # fmt: skip
+    report = {name: scores[name].report(protocol, faces == "detected") for name in kept}
+    return Evaluation(
+        Path(dataset), faces, protocol, truth_labels, report, throughput, _notes(analyzer, faces, truth_labels)
+    )
+
+
+def _look(analyzer: Analyzer, item: Item, truth_labels: str, mode: str) -> tuple[Any, float]:
+    """(what was found, milliseconds)."""
+    options: dict[str, Any] = {"depth_map": item.depth_m is not None and bool(analyzer.depth_unit)}
+    if mode == "given":
+        if item.points is not None:
+            options["to_crop"] = [analyzer.crop_of(five_points(item.points))]
+        else:
+            box = box_of(item, truth_labels)
+            options["boxes"] = [] if box is None else [box]
+    start = time.perf_counter()
+    found = analyzer.analyze(item.rgb, **options)
+    return found, 1000 * (time.perf_counter() - start)
+
+
+def _score_mask(
+    group: _Scores, analyzer: Analyzer, item: Item, found: Any, convert: Callable[[np.ndarray], np.ndarray], mode: str, protocol: str
+) -> None:  # fmt: skip
+    assert item.mask is not None
+    where = np.ones(item.mask.shape, bool)
+    if mode == "given":
+        where[:] = False
+        for face in found.faces:
+            where |= footprint(face.to_crop, analyzer.crop_size, item.mask.shape)  # type: ignore[arg-type]
+    predicted = convert(np.asarray(found.mask))
+    where &= predicted < len(group.classes)
+    histogram = metrics.confusion(item.mask, predicted, len(group.classes), where)
+    group.histogram += histogram
+    if protocol == "baker":
+        group.per_image.append(np.nan_to_num(metrics.f1(histogram), nan=0.0))
+
+
+def _score_faces(group: _Scores, analyzer: Analyzer, item: Item, found: Any, truth_labels: str, mode: str) -> None:
+    truth = box_of(item, truth_labels)
+    truths = np.zeros((0, 4)) if truth is None else truth[None]
+    boxes = [face.box for face in found.faces]
+    if mode == "given":  # the one face is the one that was asked for
+        pairs = [(0, 0)] if boxes and len(truths) else []
+    else:
+        pairs = metrics.match_boxes(truths, boxes, [face.score for face in found.faces], OVERLAP)
+    group.truths += len(truths)
+    group.found += len(boxes)
+    group.matched += len(pairs)
+    face = found.faces[pairs[0][1]] if pairs else None
+    if item.points is not None and (face is None or face.landmarks is not None):
+        _score_points(group, item, face)
+    if item.depth_m is not None and found.depth is not None and face is not None and item.mask is not None:
+        depth = np.asarray(found.depth)
+        relative = "relative" in analyzer.depth_unit
+        where = (item.depth_m > 0) & (item.mask != 0) & (np.asarray(found.mask) != 0)
+        where &= footprint(face.to_crop, analyzer.crop_size, item.mask.shape)  # type: ignore[arg-type]
+        error, pixels = metrics.masked_l1(item.depth_m - (item.centre_z_m if relative else 0.0), depth, where)
+        if pixels:
+            group.depth.append((error, pixels))
+
+
+def _score_points(group: _Scores, item: Item, face: Any) -> None:
+    assert item.points is not None
+    if face is None:
+        group.nme.append(float("nan"))
+        return
+    points = np.asarray(face.landmarks, np.float64)
+    if points.shape != item.points.shape:
+        raise UnsupportedError(
+            f"the model gives {len(points)} landmarks, the data set has {len(item.points)}: they cannot be compared"
+        )
+    truth = item.points[None]
+    group.nme.append(float(metrics.nme(truth, points[None])[0]))
+    for name, which in GROUPS.items():
+        value = float(metrics.nme(truth, points[None], which=list(which))[0])
+        if not np.isnan(value):
+            group.groups[name].append(value)
+    if item.visibility is not None and face.visibility is not None:
+        seen = item.visibility == 2
+        right = (np.asarray(face.visibility) > 0.5) == seen
+        group.visible.append((int(right.sum()), right.size, int(seen.sum())))
+
+
+def _notes(analyzer: Analyzer, mode: str, truth_labels: str) -> list[str]:
+    notes = [
+        "F1 of pixels inside the crop of the true face only: it measures the network, not the detector"
+        if mode == "given"
+        else "F1 of all pixels of the frames: a missed face counts as background"
+    ]
+    own = label_set_of(analyzer.labels) if list(analyzer.labels) else None
+    if own is not None and own != truth_labels:
+        lost = ", ".join(label_sets.unmapped(own, truth_labels))
+        notes.append(
+            f"the model's classes were converted from {own} to {truth_labels}{'; without a class of their own there: ' + lost if lost else ''}"
+        )
+    notes.append("means of F1 leave out the background and classes that are neither there nor predicted")
+    if analyzer.depth_unit:
+        notes.append(
+            f"depth is {analyzer.depth_unit}; errors in metres, over pixels that have a class in truth and prediction"
+        )
+    return notes
+
+
+# ---- for people ----
+
+
+def text(result: Evaluation) -> str:
+    """A page for the terminal."""
+    lines = [f"{result.dataset} · faces {result.faces} · labels {result.truth_labels}"]
+    for name, group in result.groups.items():
+        lines += ["", f"{name}: {group['images']} images"]
+        if "f1" in group:
+            f1 = group["f1"]
+            lines.append(
+                f"  mean F1 {_percent(f1['mean'])} of {f1['classes']} classes · mean IoU {_percent(f1['mean_iou'])}"
+            )
+            rows = [f"{label} {_percent(row['f1'])}" for label, row in f1["of_class"].items() if row["f1"] is not None]
+            lines += ["    " + " · ".join(rows[i : i + 6]) for i in range(0, len(rows), 6)]
+        if "baker" in group:
+            floor, drop = group["baker"]["floor"], group["baker"]["drop"]
+            lines.append(
+                f"  Baker's protocol: mean {_percent(floor['mean'])} (floor 0.1), {_percent(drop['mean'])} ({drop['classes']} classes, below 0.1 dropped)"
+            )
+        if "nme" in group:
+            nme = group["nme"]
+            lines.append(
+                f"  NME {_percent(nme['mean'])} % of the inter-ocular distance (median {_percent(nme['median'])}) · n {nme['n']}, missed {nme['missed']} · "
+                f"FR@8 % {_percent(nme[f'failure_rate_{THRESHOLD}'])} % · AUC@8 % {_percent(nme[f'auc_{THRESHOLD}'])} %"
+            )
+            lines.append("    " + " · ".join(f"{part} {_percent(value)}" for part, value in nme["of_group"].items()))
+        if "visibility" in group:
+            row = group["visibility"]
+            lines.append(
+                f"  visibility right {_percent(row['accuracy'])} % of {row['n']} points ({_percent(row['share_visible'])} % are visible)"
+            )
+        if "depth" in group:
+            row = group["depth"]
+            lines.append(f"  depth L1 {1000 * row['l1_m']:.1f} mm over {row['pixels']} pixels of {row['faces']} faces")
+        if "detection" in group:
+            row = group["detection"]
+            lines.append(
+                f"  detection at IoU {row['overlap']}: recall {_percent(row['recall'])} % of {row['faces']} faces · "
+                f"precision {_percent(row['precision'])} % of {row['found']} found"
+            )
+    speed = result.throughput
+    lines += [
+        "",
+        f"{speed['images_per_s']:.1f} images/s · p50 {speed['ms_p50']:.1f} ms · p99 {speed['ms_p99']:.1f} ms (analyze() alone)",
+    ]
+    return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.2f}"
