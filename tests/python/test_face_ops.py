@@ -546,7 +546,7 @@ def test_decode_is_the_reference():
         want = reference_decode(*maps, 8, *options)
         got = _core._decode_faces(*maps, score_threshold=options[0], iou_threshold=options[1], max_faces=options[2])
         assert [f["image"] for f in got] == [w[0] for w in want]
-        for face, (_, score, box, points) in zip(got, want):
+        for face, (_, score, box, points) in zip(got, want, strict=True):
             assert abs(face["score"] - score) < 1e-6
             assert np.allclose(face["box"], box, rtol=1e-5, atol=1e-3) and np.allclose(
                 face["points"], points, rtol=1e-5, atol=1e-3
