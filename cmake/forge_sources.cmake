@@ -73,9 +73,11 @@ endif()
 # Compiled once per instruction set.
 set(FORGE_SIMD_SOURCES
   cpp/models/forge_head/pixels_simd.cpp
+  cpp/ops/crop_image_simd.cpp
   cpp/ops/head_lbs_simd.cpp
   cpp/ops/png_filter_simd.cpp
   cpp/ops/rasterize_simd.cpp
+  cpp/ops/unwarp_labels_simd.cpp
 )
 
 # Called only after a look at the processor; empty where FORGE_RT_X86_SIMD is not defined.
