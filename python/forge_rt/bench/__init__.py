@@ -43,6 +43,11 @@ BENCHMARKS = {
             "forge_rt.bench.encode",
         ),
         Benchmark(
+            "faces",
+            "faces-mini on crops and 720p frames, against onnxruntime + OpenCV from Python with the same network",
+            "forge_rt.bench.faces",
+        ),
+        Benchmark(
             "production",
             "a data set of 300 samples against the renderer alone; 20,000 small samples with flat memory",
             "forge_rt.bench.production",
