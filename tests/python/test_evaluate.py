@@ -73,8 +73,8 @@ class FakeAnalyzer:
             mask = item.mask.copy()
             points = None if item.points is None else item.points + self.shift
             crop = (
-                to_crop[0]
-                if to_crop
+                crops[0]
+                if crops
                 else self.crop_of(evaluation.five_points(item.points))
                 if points is not None
                 else ((1, 0, 0), (0, 1, 0))
