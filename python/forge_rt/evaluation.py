@@ -1,6 +1,6 @@
 """How good is a face model on a data set? What `forge-rt evaluate` does.
 
-The analyzer is used through four calls and three properties (`Analyzer`): anything that has them can be evaluated.
+The analyzer is used through two calls and four properties (`Analyzer`): anything that has them can be evaluated.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Analyzer(Protocol):
     depth_unit: str
     crop_size: Any
 
-    def analyze(self, image: np.ndarray, **options: Any) -> Any: ...
+    def __call__(self, image: np.ndarray, **options: Any) -> Any: ...
     def crop_of(self, points: np.ndarray) -> Any: ...
 
 
@@ -356,12 +356,12 @@ def _look(analyzer: Analyzer, item: Item, truth_labels: str, mode: str) -> tuple
     options: dict[str, Any] = {"depth_map": item.depth_m is not None and bool(analyzer.depth_unit)}
     if mode == "given":
         if item.points is not None:
-            options["to_crop"] = [analyzer.crop_of(five_points(item.points))]
+            options["crops"] = [analyzer.crop_of(five_points(item.points))]
         else:
             box = box_of(item, truth_labels)
-            options["boxes"] = [] if box is None else [box]
+            options["boxes"] = np.zeros((0, 4)) if box is None else box[None]
     start = time.perf_counter()
-    found = analyzer.analyze(item.rgb, **options)
+    found = analyzer(item.rgb, **options)
     return found, 1000 * (time.perf_counter() - start)
 
 
@@ -396,7 +396,9 @@ def _score_faces(group: _Scores, analyzer: Analyzer, item: Item, found: Any, tru
     face = found.faces[pairs[0][1]] if pairs else None
     if item.points is not None and (face is None or face.landmarks is not None):
         _score_points(group, item, face)
-    if item.depth_m is not None and found.depth is not None and face is not None and item.mask is not None:
+    known = item.depth_m is not None and item.mask is not None
+    if known and face is not None and found.depth is not None and found.mask is not None:
+        assert item.depth_m is not None and item.mask is not None
         depth = np.asarray(found.depth)
         relative = "relative" in analyzer.depth_unit
         where = (item.depth_m > 0) & (item.mask != 0) & (np.asarray(found.mask) != 0)
@@ -492,7 +494,7 @@ def text(result: Evaluation) -> str:
     speed = result.throughput
     lines += [
         "",
-        f"{speed['images_per_s']:.1f} images/s · p50 {speed['ms_p50']:.1f} ms · p99 {speed['ms_p99']:.1f} ms (analyze() alone)",
+        f"{speed['images_per_s']:.1f} images/s · p50 {speed['ms_p50']:.1f} ms · p99 {speed['ms_p99']:.1f} ms (the analyzer alone)",
     ]
     return "\n".join([*lines, *(f"note: {note}" for note in result.notes)])
 

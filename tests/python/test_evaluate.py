@@ -65,23 +65,23 @@ class FakeAnalyzer:
         k = 64 / side
         return ((k, 0.0, 32 - k * centre[0]), (0.0, k, 32 - k * centre[1]))
 
-    def analyze(self, image, *, to_crop=None, boxes=None, depth_map=False):
+    def __call__(self, image, *, crops=None, boxes=None, depth_map=False):
         item = self.known[image.tobytes()]
-        self.calls.append((to_crop, boxes))
+        self.calls.append((crops, boxes))
         mask, faces = np.zeros(image.shape[:2], np.uint8), []
-        if not (self.misses and to_crop is None and boxes is None):
+        if not (self.misses and crops is None and boxes is None):
             mask = item.mask.copy()
             points = None if item.points is None else item.points + self.shift
             crop = (
-                to_crop[0]
-                if to_crop
+                crops[0]
+                if crops
                 else self.crop_of(evaluation.five_points(item.points))
                 if points is not None
                 else ((1, 0, 0), (0, 1, 0))
             )
             seen = None if points is None else (item.visibility == 2).astype(float)
             truth = evaluation.box_of(item, "forgehead")
-            faces = [FakeFace(tuple(truth), 1.0 if to_crop else 0.9, crop, points, seen)] if truth is not None else []
+            faces = [FakeFace(tuple(truth), 1.0 if crops else 0.9, crop, points, seen)] if truth is not None else []
         faces += [FakeFace((-9, -9, -1, -1), 0.6, ((1, 0, 0), (0, 1, 0)), points, None) for _ in range(self.spurious)]
         depth = item.depth_m - item.centre_z_m + self.shift if depth_map else None
         return FakeFaces(faces, mask, depth)
