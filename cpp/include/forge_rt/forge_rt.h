@@ -328,7 +328,7 @@ typedef struct frt_analyzer_info {
 typedef struct frt_analyze_options {
   uint32_t struct_size;
   int32_t max_faces;      /* best first; 0 = all */
-  float detect_threshold; /* 0..1 */
+  float detect_threshold; /* 0..1; 0 = the bundle's */
   int32_t detect_size;    /* long side of the detector's input, a multiple of 32; 0 = the bundle's */
   float min_face;         /* pixels: smaller boxes are dropped */
   int32_t mask;           /* 1: frt_faces_mask */
@@ -336,37 +336,25 @@ typedef struct frt_analyze_options {
   int32_t depth_map;      /* 1: frt_faces_depth */
   int32_t nearest;        /* 1: faster, ragged borders */
 } frt_analyze_options;
-#define FRT_ANALYZE_OPTIONS_INIT {(uint32_t)sizeof(frt_analyze_options), 16, 0.5f, 0, 0.0f, 1, 0, 0, 0}
+#define FRT_ANALYZE_OPTIONS_INIT {(uint32_t)sizeof(frt_analyze_options), 16, 0.0f, 0, 0.0f, 1, 0, 0, 0}
 
+/* `landmarks`, `visibility` and `area` are valid until the next call that fills or frees the frt_faces. */
 typedef struct frt_face {
   uint32_t struct_size;
   int32_t track;           /* frt_tracker: the same number while it is the same face; else -1 */
   float box[4];            /* left, top, right, bottom in pixels; may reach beyond the image */
   float score;             /* of the detector, 0..1; 1 for boxes of the caller */
   float confidence;        /* 0..1, mean over the face's pixels; 0 without parsing */
-  float points[10];        /* x, y of right eye, left eye, nose tip, right and left mouth corner (the subject's), pixels */
-  float to_crop[6];        /* image pixels -> pixels of the network's crop: x' = t0 x + t1 y + t2, y' = t3 x + t4 y + t5 */
-  int32_t rect[4];         /* left, top, right, bottom of the pixels that the crop covers; right and bottom are exclusive */
+  float points[10];        /* x, y of right eye, left eye, nose, right and left mouth corner (the subject's), pixels; 0 = unknown */
+  float to_crop[6];        /* image pixels -> the network's crop: x' = t0 x + t1 y + t2, y' = t3 x + t4 y + t5 */
+  int32_t rect[4];         /* left, top, right, bottom of the pixels that the crop covers; the last two are exclusive */
   int32_t landmark_count;  /* K */
   int32_t area_count;      /* C */
-  const float* landmarks;  /* [K, 2] pixels, iBUG order for 68; NULL when not computed. These three are valid until the next call that */
-  const float* visibility; /* [K] 0..1; NULL when the network does not say                        fills the frt_faces, or frees it */
+  const float* landmarks;  /* [K, 2] pixels, iBUG order for 68; NULL when not computed */
+  const float* visibility; /* [K] 0..1; NULL when the network does not say */
   const int64_t* area;     /* [C] pixels of each class that this face has in the mask; NULL without one */
 } frt_face;
-#define FRT_FACE_INIT              \
-  {(uint32_t)sizeof(frt_face),     \
-   -1,                             \
-   {0, 0, 0, 0},                   \
-   0,                              \
-   0,                              \
-   {0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, \
-   {0, 0, 0, 0, 0, 0},             \
-   {0, 0, 0, 0},                   \
-   0,                              \
-   0,                              \
-   NULL,                           \
-   NULL,                           \
-   NULL}
+#define FRT_FACE_INIT {(uint32_t)sizeof(frt_face), -1, {0}, 0, 0, {0}, {0}, {0}, 0, 0, NULL, NULL, NULL}
 
 /* Milliseconds of wall clock. */
 typedef struct frt_stage_times {
@@ -392,12 +380,12 @@ FORGE_RT_API void frt_faces_free(frt_faces* faces);
  * `options` may be NULL: defaults. After a failure `faces` is empty. FRT_UNSUPPORTED without a detector. */
 FORGE_RT_API frt_status frt_analyzer_analyze(const frt_analyzer* analyzer, const frt_image_view* image, const frt_analyze_options* options,
                                              frt_faces* faces);
-/* The same for face boxes of the caller (brows to chin, ear to ear); `faces` keeps their order.
+/* The same for face boxes of the caller (brows to chin, ear to ear), which must be finite, not empty, and touch the image.
  *   boxes  [count, 4] left, top, right, bottom in pixels */
 FORGE_RT_API frt_status frt_analyzer_analyze_boxes(const frt_analyzer* analyzer, const frt_image_view* image, const float* boxes,
                                                    int32_t count, const frt_analyze_options* options, frt_faces* faces);
 
-/* By falling score. */
+/* Faces are in the order of falling score, or of the caller's boxes. */
 FORGE_RT_API frt_status frt_faces_count(const frt_faces* faces, int32_t* count);
 FORGE_RT_API frt_status frt_faces_get(const frt_faces* faces, int32_t index, frt_face* face);
 /* Maps of the whole image, as wide and high as it was. `stride` is the bytes from one row to the next. *data is valid until the next call
@@ -416,8 +404,8 @@ typedef struct frt_tracker_options {
   int32_t detect_every; /* images between detections while every known face is held; 1 = each */
   float lost_below; /* a face whose confidence falls below it is looked for again */
   int32_t smooth_landmarks; /* 1: One-Euro filter, with the next three */
-  float min_cutoff_hz;
-  float beta;
+  float min_cutoff_hz; /* lower: calmer */
+  float beta; /* higher: follows fast motion sooner */
   float derivative_cutoff_hz;
   float smooth_mask; /* 0..0.95: weight of the last image's logits */
   const frt_analyze_options* analyze; /* NULL: defaults. Not needed after the call */
