@@ -37,9 +37,13 @@ set(FORGE_SOURCES
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
+  cpp/ops/crop_image.cpp
+  cpp/ops/crop_image_cpu.cpp
+  cpp/ops/decode_faces.cpp
   cpp/ops/deflate.cpp
   cpp/ops/head_lbs.cpp
   cpp/ops/head_lbs_cpu.cpp
+  cpp/ops/image_view.cpp
   cpp/ops/interpolate.cpp
   cpp/ops/label_projection.cpp
   cpp/ops/neural_views.cpp
@@ -49,6 +53,8 @@ set(FORGE_SOURCES
   cpp/ops/registry.cpp
   cpp/ops/sample_texture.cpp
   cpp/ops/rasterize_cpu.cpp
+  cpp/ops/unwarp_labels.cpp
+  cpp/ops/unwarp_labels_cpu.cpp
   cpp/production/tar_writer.cpp
 )
 if(WIN32)

@@ -1,0 +1,75 @@
+// crop_image: check inputs, dispatch.
+#include "forge_rt/ops/crop_image.h"
+
+#include <cmath>
+
+#include "crop_image_table.h"
+
+namespace forge_rt {
+namespace crop {
+
+OpTable<CropFn>& crop_image_table() {
+  static OpTable<CropFn> table{"crop_image"};
+  return table;
+}
+
+namespace {
+
+// Far beyond any frame, and small enough that no position of a sample overflows.
+constexpr float kLargestEntry = 1e9f;
+
+void check_matrix(const Affine& m, std::size_t index) {
+  for (const float v : {m.a, m.b, m.c, m.d, m.e, m.f})
+    check_argument(std::fabs(v) <= kLargestEntry, "to_frame[", index, "] must have finite entries of at most ", kLargestEntry, ", got [",
+                   m.a, ", ", m.b, ", ", m.c, "; ", m.d, ", ", m.e, ", ", m.f, "]");
+}
+
+}  // namespace
+}  // namespace crop
+
+void CropOptions::validate() const {
+  for (int i = 0; i < 3; ++i)
+    check_argument(std::isfinite(mean[i]) && std::isfinite(scale[i]), "mean and scale must be finite, got ", mean[i], " and ", scale[i]);
+  check_argument(border == CropBorder::constant || border == CropBorder::replicate, "border must be 0 (constant) or 1 (replicate), got ",
+                 static_cast<int>(border));
+}
+
+void crop_image(const ImageView& frame, std::span<const Affine> to_frame, const CropOptions& options, Tensor& out, Stream stream) {
+  frame.validate();
+  options.validate();
+  const auto batch = static_cast<std::int64_t>(to_frame.size());
+  expect(out, "out", "[B, 3, S_y, S_x]", DType::f32, {batch, 3, kAny, kAny});
+  check_argument(out.device() == frame.device, "out must be where the frame is, ", frame.device.str(), ", got ", out.str());
+  check_argument(out.size(2) <= 32768 && out.size(3) <= 32768, "sides of a crop must be at most 32768 pixels, got ", out.str());
+  for (std::size_t i = 0; i < to_frame.size(); ++i) crop::check_matrix(to_frame[i], i);
+  if (out.count() == 0) return;
+
+  crop::CropArgs args{};
+  args.data = frame.data;
+  args.uv = frame.uv;
+  args.stride = frame.row_bytes();
+  args.uv_stride = frame.uv_row_bytes();
+  args.width = frame.width;
+  args.height = frame.height;
+  args.format = frame.format;
+  args.replicate = options.border == CropBorder::replicate;
+  args.bgr = options.bgr;
+  args.fill = options.fill;
+  // From video range to full range: BT.601 and BT.709.
+  args.red_v = frame.bt709 ? 1.79274107f : 1.59602678f;
+  args.green_u = frame.bt709 ? 0.21324861f : 0.39176229f;
+  args.green_v = frame.bt709 ? 0.53290933f : 0.81296765f;
+  args.blue_u = frame.bt709 ? 2.11240179f : 2.01723214f;
+  for (int c = 0; c < 3; ++c) {
+    args.mean[c] = options.mean[c];
+    args.scale[c] = options.scale[c];
+  }
+  args.to_frame = to_frame.data();
+  args.batch = batch;
+  args.out_width = static_cast<int>(out.size(3));
+  args.out_height = static_cast<int>(out.size(2));
+  args.out = out.mutable_data<float>();
+  crop::crop_image_table().select(frame.device)(args, stream);
+}
+
+}  // namespace forge_rt
