@@ -24,6 +24,14 @@ set(FORGE_SOURCES
   cpp/models/bundle.cpp
   cpp/models/camera.cpp
   cpp/models/camera_sampler.cpp
+  cpp/models/faces/contract.cpp
+  cpp/models/faces/crop_rule.cpp
+  cpp/models/faces/detector.cpp
+  cpp/models/faces/face_analyzer.cpp
+  cpp/models/faces/face_tracker.cpp
+  cpp/models/faces/logits_memory.cpp
+  cpp/models/faces/networks.cpp
+  cpp/models/faces/paint.cpp
   cpp/models/forge_head/assembly.cpp
   cpp/models/forge_head/capture.cpp
   cpp/models/forge_head/jpeg_loss.cpp

@@ -15,6 +15,7 @@ void bind_bundle(py::module_& module);
 void bind_camera(py::module_& module);
 void bind_codecs(py::module_& module);
 void bind_core(py::module_& module);
+void bind_face_analyzer(py::module_& module);
 void bind_face_ops(py::module_& module);
 void bind_forge_head(py::module_& module);
 void bind_head(py::module_& module);

@@ -33,10 +33,10 @@ struct AnalyzerOptions {
 };
 
 struct AnalyzeOptions {
-  int max_faces = 16;  ///< best first; 0 = all
-  float detect_threshold = 0.5f;
+  int max_faces = 16;  ///< of the detector, best first; 0 = all (boxes and crops of the caller are all looked at)
+  float detect_threshold = 0.f;  ///< 0..1; 0 = the bundle's (0.5)
   int detect_size = 0;  ///< long side of the detector's input, a multiple of 32; 0 = the bundle's (320)
-  float min_face = 0.f;  ///< pixels: smaller boxes are dropped
+  float min_face = 0.f;  ///< pixels: boxes whose longer side is smaller are dropped
   bool mask = true;  ///< fills Faces::mask
   bool confidence = false;  ///< fills Faces::confidence
   bool depth_map = false;  ///< fills Faces::depth
@@ -45,55 +45,62 @@ struct AnalyzeOptions {
 };
 
 struct Face {
-  Box box;  ///< frame pixels; may reach beyond the frame
-  float score = 0;  ///< of the detector, 0..1; 1 for boxes that the caller gave
-  std::array<std::array<float, 2>, 5> points{};  ///< right eye, left eye, nose tip, mouth corners (the subject's), frame pixels
+  Box box;  ///< frame pixels; may reach beyond the frame. Of a crop that the caller gave: the box around its corners
+  float score = 0;  ///< of the detector, 0..1; 1 for what the caller gave
+  /// Right eye, left eye, nose tip, mouth corners (the subject's), frame pixels: of the detector, else of 68 landmarks, else zeros.
+  std::array<std::array<float, 2>, 5> points{};
   Affine to_crop;  ///< frame pixels → pixels of the crop that the network saw
   std::vector<std::array<float, 2>> landmarks;  ///< [K], iBUG order for 68, frame pixels; empty when not computed
   std::vector<float> visibility;  ///< [K] probability that the point can be seen; empty when the network does not say
-  float confidence = 0;  ///< 0..1: mean softmax probability of the chosen classes over the face's pixels; 0 without parsing
+  /// 0..1: mean softmax probability of the chosen classes over the face's pixels (of a grid of 64 × 64 over the crop, those in the frame
+  /// that are not background); 0 without parsing.
+  float confidence = 0;
   PixelRect rect;  ///< frame pixels that the crop covers
-  std::vector<std::int64_t> area;  ///< [classes] pixels painted in the mask by this face
+  std::vector<std::int64_t> area;  ///< [classes] pixels painted in the mask by this face; empty without a mask
   int track = -1;  ///< FaceTracker: the same number while it is the same face
 };
 
-/// Milliseconds of wall clock.
+/// Milliseconds of wall clock of one frame. Of many frames in one call, a network's batch is shared out by faces, and `total` is the call's.
 struct StageTimes {
   double detect_preprocess = 0, detect_network = 0, detect_decode = 0, crop = 0, network = 0, unwarp = 0, total = 0;
 };
 
 /// What was found. Reuse one object for many frames: its buffers keep their capacity and nothing is allocated after the first few.
 struct Faces {
-  std::vector<Face> faces;  ///< by falling score
+  std::vector<Face> faces;  ///< by falling score; in the caller's order where boxes or crops were given
   int width = 0, height = 0;
   std::vector<std::uint8_t> mask;  ///< [height, width] class ids, 0 where no face has a class; larger faces lie over smaller ones
-  std::vector<std::uint8_t> confidence;  ///< [height, width] probability · 255; 0 outside all crops
-  std::vector<float> depth;  ///< [height, width] in the bundle's unit, 0 where mask is 0
+  std::vector<std::uint8_t> confidence;  ///< [height, width] probability · 255 of the class in the mask; 0 outside all crops
+  std::vector<float> depth;  ///< [height, width] in the bundle's unit, 0 where mask is 0; without parsing: over whole crops
   StageTimes ms;
 };
 
 /// Immutable; every member may be called from many threads at once (each call takes a workspace of its own, which is kept for later calls).
+/// What an exception leaves in `out` is valid and unspecified.
 class FORGE_RT_API FaceAnalyzer {
  public:
   /// A folder or archive of family "faces". Throws not_found, corrupt_file, unsupported (another family, a variant the bundle does not
   /// have, no ONNX Runtime), device_unavailable.
   static std::shared_ptr<const FaceAnalyzer> load(const std::string& bundle, const AnalyzerOptions& options = {});
-  virtual ~FaceAnalyzer() = default;
+  ~FaceAnalyzer();
+  FaceAnalyzer(const FaceAnalyzer&) = delete;
+  FaceAnalyzer& operator=(const FaceAnalyzer&) = delete;
 
   /// Detects, then looks at each face. A frame without faces gives none and a mask of zeros. unsupported without a detector.
-  virtual void analyze(const ImageView& frame, const AnalyzeOptions& options, Faces& out) const = 0;
+  void analyze(const ImageView& frame, const AnalyzeOptions& options, Faces& out) const;
   /// Looks at boxes of the caller (face boxes as detectors give them: brows to chin, ear to ear; frame pixels); `out` keeps their order.
-  virtual void analyze(const ImageView& frame, std::span<const Box> boxes, const AnalyzeOptions& options, Faces& out) const = 0;
+  /// A box that is not finite, empty or wholly outside the frame is invalid_argument.
+  void analyze(const ImageView& frame, std::span<const Box> boxes, const AnalyzeOptions& options, Faces& out) const;
   /// The same for crops that the caller aligned: frame pixels → crop pixels.
-  virtual void analyze(const ImageView& frame, std::span<const Affine> to_crop, const AnalyzeOptions& options, Faces& out) const = 0;
+  void analyze(const ImageView& frame, std::span<const Affine> to_crop, const AnalyzeOptions& options, Faces& out) const;
   /// Many frames: faces of all of them share network batches. out.size() == frames.size(). Each result is that of analyze() of the frame
   /// alone, up to the network's rounding at another batch size.
-  virtual void analyze(std::span<const ImageView> frames, const AnalyzeOptions& options, std::span<Faces> out) const = 0;
+  void analyze(std::span<const ImageView> frames, const AnalyzeOptions& options, std::span<Faces> out) const;
   /// Only the detector.
-  virtual void detect(const ImageView& frame, const AnalyzeOptions& options, std::vector<Detection>& out) const = 0;
-  /// The bundle's crop rule for five points, or for a box: frame pixels → crop pixels.
-  virtual Affine crop_of(const std::array<std::array<float, 2>, 5>& points) const = 0;
-  virtual Affine crop_of(const Box& box) const = 0;
+  void detect(const ImageView& frame, const AnalyzeOptions& options, std::vector<Detection>& out) const;
+  /// The bundle's crop rule for five points (unsupported where the rule is of boxes), or for a box: frame pixels → crop pixels.
+  Affine crop_of(const std::array<std::array<float, 2>, 5>& points) const;
+  Affine crop_of(const Box& box) const;
 
   Faces analyze(const ImageView& frame, const AnalyzeOptions& options = {}) const {
     Faces out;
@@ -101,16 +108,23 @@ class FORGE_RT_API FaceAnalyzer {
     return out;
   }
 
-  virtual const std::vector<LabelInfo>& labels() const = 0;  ///< id, name, colour, mirror
-  virtual const std::string& side() const = 0;  ///< whose left "left" is: "subject" or "viewer"
-  virtual const std::string& depth_unit() const = 0;  ///< "m, relative to the mean of the landmarks", …; empty without depth
-  virtual int landmark_count() const = 0;  ///< 68; 0 without landmarks
-  virtual ImageSize crop_size() const = 0;  ///< of the network's input
-  virtual bool has_detector() const = 0;
-  virtual const std::string& hash() const = 0;  ///< of the bundle
-  virtual const std::string& precision() const = 0;  ///< the variant in use
-  virtual const std::string& provider() const = 0;  ///< really in use
-  virtual const std::string& provider_reason() const = 0;
+  const std::vector<LabelInfo>& labels() const;  ///< id, name, colour, mirror; empty without parsing
+  const std::string& side() const;  ///< whose left "left" is: "subject" or "viewer"
+  const std::string& depth_unit() const;  ///< "m, relative to the mean of the landmarks", …; empty without depth
+  int landmark_count() const;  ///< 68; 0 without landmarks
+  ImageSize crop_size() const;  ///< of the network's input
+  bool has_detector() const;
+  const std::string& hash() const;  ///< of the bundle
+  const std::string& precision() const;  ///< the variant in use
+  const std::string& provider() const;  ///< really in use
+  const std::string& provider_reason() const;
+
+  struct Impl;  // the loaded networks; defined in the sources
+
+ private:
+  friend class FaceTracker;
+  explicit FaceAnalyzer(std::unique_ptr<const Impl> impl);
+  std::unique_ptr<const Impl> impl_;
 };
 
 struct TrackerOptions {
@@ -123,16 +137,26 @@ struct TrackerOptions {
   void validate() const;
 };
 
-/// Faces of a video: between detections each is followed by its landmarks, so the detector rests. One thread at a time; any number of
-/// trackers may share an analyzer.
+/// Faces of a video: between detections each is followed by its landmarks, so the detector rests. Without landmarks it looks in every
+/// frame. One thread at a time; any number of trackers may share an analyzer.
 class FORGE_RT_API FaceTracker {
  public:
   static std::unique_ptr<FaceTracker> make(std::shared_ptr<const FaceAnalyzer> analyzer, const TrackerOptions& options = {});
-  virtual ~FaceTracker() = default;
+  ~FaceTracker();
+  FaceTracker(const FaceTracker&) = delete;
+  FaceTracker& operator=(const FaceTracker&) = delete;
+
+  /// The faces that are held in this frame, by falling score, each with its `track`. Boxes are those around the landmarks.
   /// `time_s`: when the frame was taken, in seconds, rising; a frame that is not later than the one before is invalid_argument.
-  virtual void update(const ImageView& frame, double time_s, Faces& out) = 0;
-  virtual void reset() = 0;  ///< forgets all faces (a cut)
-  virtual const TrackerOptions& options() const = 0;
+  /// A frame of another size starts anew.
+  void update(const ImageView& frame, double time_s, Faces& out);
+  void reset();  ///< forgets all faces (a cut)
+  const TrackerOptions& options() const;
+
+ private:
+  struct Impl;
+  explicit FaceTracker(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace forge_rt

@@ -1,0 +1,124 @@
+// The networks of a bundle: sessions that are loaded once, and the tensors they are bound to in each workspace.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "forge_rt/backends/backend.h"
+#include "models/faces/contract.h"
+
+namespace forge_rt::faces {
+
+/// Where and how the networks of an analyzer run.
+struct NetworkPlace {
+  Device device;
+  std::string provider;
+  int threads = 0;
+};
+
+/// The device that a session's tensors should be on.
+Device device_of(const Session& session, const NetworkPlace& place);
+
+/// The input of a network, filled with crops of frames, which may be on another device. One thread at a time.
+class CropInput {
+ public:
+  /// [B, 3, H, W] float32 on `device`, zeros.
+  CropInput(Shape shape, Device device);
+  const Tensor& tensor() const { return tensor_; }
+  /// Crops to rows first, first + 1, … Rows that no crop fills keep what they had.
+  void fill(const ImageView& frame, std::span<const Affine> to_frame, int first, const CropOptions& options);
+  const Tensor& rows(int first, int count) const;
+
+ private:
+  struct Rows {
+    int first, count;
+    Tensor tensor;
+  };
+  static Tensor& rows_of(const Tensor& whole, std::vector<Rows>& known, int first, int count);
+
+  Tensor tensor_, staging_;  // staging: the same on the frame's device, where that is another
+  mutable std::vector<Rows> rows_, staging_rows_;  // views are made once: a new one would allocate
+};
+
+/// What is computed of the outputs that a bundle has.
+struct Wanted {
+  bool parsing = true, landmarks = true, depth = true;
+};
+
+/// The stages of a "faces" bundle that the wanted outputs need. Immutable.
+class FaceNetwork {
+ public:
+  /// Loads and tries the graphs once, so that whatever does not fit the contract is corrupt_file here and not at the first frame.
+  FaceNetwork(const Bundle& bundle, const FacesContract& contract, const std::string& precision, Wanted wanted, int max_batch,
+              const NetworkPlace& place);
+
+  const std::string& provider() const { return stages_.front().session.provider(); }
+  const std::string& provider_reason() const { return stages_.front().session.provider_reason(); }
+  Device device() const { return device_; }
+  bool has(const std::string& output) const { return shapes_.count(output) != 0; }
+  const Shape& shape(const std::string& output) const { return shapes_.at(output); }  ///< without the batch axis
+
+  /// How many of `faces` go into the next run, and the batch size of that run (the rest of its rows is padding).
+  struct Step {
+    int faces, batch;
+  };
+  Step next_step(int faces) const;
+  int capacity() const { return fixed_batch_ > 0 ? fixed_batch_ : max_batch_; }
+
+ private:
+  friend class FaceBatches;
+  struct Stage {
+    Session session;
+    std::vector<std::string> outputs;
+  };
+  void load_stages(const Bundle& bundle, const FacesContract& contract, const std::vector<std::string>& files, const NetworkPlace& place);
+  void try_once(const Bundle& bundle, const FacesContract& contract);
+
+  std::vector<Stage> stages_;
+  std::map<std::string, Shape> shapes_;   // of every tensor between and behind the stages
+  std::vector<std::string> on_host_;      // outputs that our code reads on the CPU
+  std::vector<std::string> wanted_;       // outputs of the contract
+  std::string input_;
+  ImageSize size_;
+  Device device_;
+  int max_batch_ = 1, fixed_batch_ = 0;   // fixed: the graph's own, 0 = any
+};
+
+/// Tensors for up to capacity() faces, shared by the bindings of all batch sizes. One thread at a time.
+class FaceBatches {
+ public:
+  explicit FaceBatches(const FaceNetwork& network);
+  CropInput& input() { return input_; }
+  void run(int batch);
+  /// Row i of an output, without the batch axis.
+  Tensor& row(const std::string& output, int i) { return rows_.at(output)[i]; }
+
+ private:
+  struct Run {
+    int batch;
+    std::vector<Binding> stages;
+  };
+  Run& run_of(int batch);
+
+  const FaceNetwork* network_;
+  CropInput input_;
+  std::map<std::string, Tensor> values_;
+  std::map<std::string, std::vector<Tensor>> rows_;
+  std::vector<Run> runs_;
+};
+
+/// The variant of `precision`, or for "auto" fp32, or the only one there is. Throws unsupported with what there is.
+template <class File>
+std::string choose_precision(const std::map<std::string, File>& variants, const std::string& precision, const std::string& bundle) {
+  if (precision != "auto") {
+    std::string names;
+    for (const auto& [name, file] : variants) names += (names.empty() ? "" : ", ") + name;
+    check(variants.count(precision) != 0, ErrorCode::unsupported, bundle, " has no variant '", precision, "'; it has: ", names);
+    return precision;
+  }
+  return variants.count("fp32") != 0 ? "fp32" : variants.begin()->first;
+}
+
+}  // namespace forge_rt::faces
