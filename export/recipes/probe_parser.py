@@ -30,7 +30,7 @@ from torch import nn
 from torch.nn import functional as nnf
 
 from . import probe_faces as faces
-from .probe_augment import augment
+from .augment import augment
 
 SOURCE = 256  # side of the rendered images
 CROP = 192  # side the network sees

@@ -18,7 +18,9 @@ COMMANDS = {
     "generate": "forge_rt.cli.generate",
     "inspect": "forge_rt.cli.inspect",
     "models": "forge_rt.cli.models",
+    "parse": "forge_rt.cli.parse",
     "replay": "forge_rt.cli.replay",
+    "train": "forge_rt.cli.train",
     "verify": "forge_rt.cli.verify",
 }
 

@@ -1,0 +1,147 @@
+"""What all recipes share: seeded batches that a resumed run continues exactly, a schedule that can be prolonged, curves, checkpoints."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+WARM_UP = 200  # steps
+COOL_DOWN = 0.35  # share of the steps
+Batch = dict[str, torch.Tensor]
+
+
+class Batches(Dataset[Batch]):
+    """Batch `step` is a function of (seed, step) alone, so a resumed run sees what an uninterrupted one would."""
+
+    def __init__(self, make: Callable[[np.random.Generator], Batch], seed: int, steps: int) -> None:
+        self._make, self._seed, self._steps = make, seed, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, step: int) -> Batch:
+        import cv2
+
+        cv2.setNumThreads(1)
+        return self._make(np.random.default_rng([self._seed, step]))
+
+
+def learning_rate(step: int, steps: int, highest: float) -> float:
+    """Warm-up, plateau, linear cool-down. A run that is prolonged before its cool-down loses nothing."""
+    rise = min((step + 1) / WARM_UP, 1.0)
+    fall = min((steps - step) / max(COOL_DOWN * steps, 1), 1.0)
+    return highest * rise * max(fall, 0.0)
+
+
+class Recipe(L.LightningModule):
+    """A network, its moving average (what is shipped), one loss."""
+
+    def __init__(
+        self, net: nn.Module, steps: int, highest: float, decay: float = 0.998, weight_decay: float = 0.02
+    ) -> None:
+        super().__init__()
+        self.net = net
+        self.steps, self.highest, self.weight_decay = steps, highest, weight_decay
+        self.average = torch.optim.swa_utils.AveragedModel(
+            net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay), use_buffers=True
+        )
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss and its parts, for the curve."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Batch, _: int) -> torch.Tensor:
+        total, parts = self.loss(batch)
+        self.parts = {"loss": total.detach(), **{k: v.detach() for k, v in parts.items()}}
+        if not torch.isfinite(total):
+            raise FloatingPointError(f"the loss is {total.item()} at step {self.global_step}; lower the learning rate")
+        return total
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        nn.utils.clip_grad_norm_(self.net.parameters(), 2.0)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(self.global_step, self.steps, self.highest)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.average.update_parameters(self.net)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        plain = [p for p in self.net.parameters() if p.ndim < 2]
+        decayed = [p for p in self.net.parameters() if p.ndim >= 2]
+        return torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": self.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+            self.highest,
+        )
+
+
+class Curve(Callback):
+    """curve.csv: step, learning rate, samples/s and the loss's parts, means of `every` steps. Appended to by a resumed run."""
+
+    def __init__(self, path: Path, batch: int, every: int = 50) -> None:
+        self._path, self._batch, self._every = path, batch, every
+        self._sums: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
+        for name, value in module.parts.items():  # type: ignore[attr-defined]
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        if trainer.global_step % self._every:
+            return
+        now = time.monotonic()
+        rate = self._every * self._batch / (now - self._since)
+        row = {
+            "step": trainer.global_step,
+            "lr": f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}",
+            "samples_per_s": f"{rate:.1f}",
+            **{k: f"{v / self._every:.4f}" for k, v in self._sums.items()},
+        }
+        new = not self._path.exists()
+        with self._path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+        self._sums, self._since = {}, now
+
+
+def fit(
+    recipe: Recipe, make: Callable[[np.random.Generator], Batch], out: Path, *, seed: int, batch: int, workers: int
+) -> Recipe:
+    """Trains, or goes on where the run in `out` stopped. Checkpoints every 200 steps; the average ends up in `out`/average.pt."""
+    out.mkdir(parents=True, exist_ok=True)
+    last = out / "last.ckpt"
+    resume = last if last.exists() else None
+    start = (
+        int(torch.load(last, weights_only=False)["global_step"]) if resume else 0
+    )  # a file of ours, not a stranger's
+    if start < recipe.steps:
+        loader = DataLoader(
+            Batches(make, seed, recipe.steps), batch_size=None, sampler=range(start, recipe.steps),  # type: ignore[arg-type]
+            num_workers=workers, prefetch_factor=4 if workers else None, multiprocessing_context="fork" if workers else None,
+        )  # fmt: skip
+        gpu = torch.cuda.is_available()
+        trainer = L.Trainer(
+            accelerator="gpu" if gpu else "cpu", devices=1, precision="bf16-mixed", max_steps=recipe.steps, logger=False,
+            enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False,
+            callbacks=[
+                Curve(out / "curve.csv", batch),
+                ModelCheckpoint(out, filename="last", every_n_train_steps=200, save_top_k=1, enable_version_counter=False),
+            ],
+        )  # fmt: skip
+        trainer.fit(recipe, loader, ckpt_path=resume)
+        trainer.save_checkpoint(last)
+    else:
+        recipe.load_state_dict(torch.load(last, weights_only=False)["state_dict"])
+    torch.save(recipe.average.module.state_dict(), out / "average.pt")
+    return recipe
