@@ -22,7 +22,8 @@ static void check(int good, const char* text, int line) {
 
 static int mentions(const char* word) { return strstr(frt_last_error(), word) != NULL; }
 
-enum { kWidth = 160, kHeight = 120, kBytes = kWidth * kHeight * 4, kBlob = 40 };
+/* 320: the detector sees the picture at its own size. */
+enum { kWidth = 320, kHeight = 240, kBytes = kWidth * kHeight * 4, kBlob = 40, kLeft = 140, kTop = 100 };
 
 /* Dark, with bright squares of 40 pixels: faces, for this bundle. `bytes` per pixel, 3 or 4. */
 static void draw(uint8_t* pixels, int bytes, int left, int top) {
@@ -111,23 +112,23 @@ static void test_analyze(const frt_analyzer* analyzer) {
   frt_faces* faces = NULL;
   const uint8_t *mask = NULL, *confidence = NULL;
   const float* depth = NULL;
-  const float box[4] = {60, 40, 100, 80}, nowhere[4] = {500, 500, 540, 540};
+  const float box[4] = {kLeft, kTop, kLeft + kBlob, kTop + kBlob}, nowhere[4] = {900, 900, 940, 940};
   int32_t count = 0, width = 0, height = 0, i, skin = 0;
   int64_t stride = 0;
-  const int inside = 60 * kWidth + 80;
+  const int inside = (kTop + 20) * kWidth + kLeft + 20;
 
-  draw(rgba, 4, 60, 40);
+  draw(rgba, 4, kLeft, kTop);
   options.confidence = options.depth_map = 1;
   CHECK(frt_faces_new(&faces) == FRT_OK);
   CHECK(frt_analyzer_analyze(analyzer, &image, &options, faces) == FRT_OK);
   CHECK(frt_faces_count(faces, &count) == FRT_OK && count == 1);
   CHECK(frt_faces_get(faces, 0, &face) == FRT_OK);
-  CHECK(fabsf(face.box[0] - 60) < 8 && fabsf(face.box[1] - 40) < 8 && fabsf(face.box[2] - 100) < 8 && fabsf(face.box[3] - 80) < 8);
+  for (i = 0; i < 4; ++i) CHECK(fabsf(face.box[i] - box[i]) < 8);
   CHECK(face.score > 0.5f && face.score <= 1.f && face.confidence > 0.5f && face.track == -1);
   CHECK(face.points[0] < face.points[2] && face.points[1] < face.points[9]); /* right eye left of the left eye, mouth below */
   CHECK(face.landmark_count == 68 && face.area_count == 3 && face.landmarks != NULL && face.visibility != NULL && face.area != NULL);
-  if (face.landmark_count == 68) CHECK(face.visibility[0] > 0.8f && face.landmarks[0] > 40 && face.landmarks[0] < 120);
-  CHECK(face.rect[0] < 60 && face.rect[2] > 100 && face.rect[2] <= kWidth);
+  if (face.landmark_count == 68) CHECK(face.visibility[0] > 0.8f && face.landmarks[0] > kLeft && face.landmarks[0] < kLeft + kBlob);
+  CHECK(face.rect[0] < kLeft && face.rect[2] > kLeft + kBlob && face.rect[2] <= kWidth);
   CHECK(frt_faces_mask(faces, &mask, &width, &height, &stride) == FRT_OK && width == kWidth && height == kHeight && stride == kWidth);
   CHECK(frt_faces_confidence(faces, &confidence, NULL, NULL, NULL) == FRT_OK);
   CHECK(frt_faces_depth(faces, &depth, NULL, NULL, &stride) == FRT_OK && stride == kWidth * 4);
@@ -148,7 +149,7 @@ static void test_analyze(const frt_analyzer* analyzer) {
   CHECK(frt_faces_depth(faces, &depth, NULL, NULL, NULL) == FRT_INVALID_ARGUMENT); /* not asked for, this time */
 
   CHECK(frt_analyzer_analyze_boxes(analyzer, &image, box, 1, NULL, faces) == FRT_OK);
-  CHECK(frt_faces_get(faces, 0, &face) == FRT_OK && face.score == 1.f && face.box[0] == 60 && face.box[3] == 80);
+  CHECK(frt_faces_get(faces, 0, &face) == FRT_OK && face.score == 1.f && face.box[0] == kLeft && face.box[3] == kTop + kBlob);
   CHECK(frt_faces_get(faces, 1, &face) == FRT_INVALID_ARGUMENT && frt_faces_get(faces, -1, &face) == FRT_INVALID_ARGUMENT);
   CHECK(frt_analyzer_analyze_boxes(analyzer, &image, NULL, 0, NULL, faces) == FRT_OK && frt_faces_count(faces, &count) == FRT_OK);
   CHECK(count == 0 && frt_faces_mask(faces, &mask, NULL, NULL, NULL) == FRT_OK && mask[inside] == 0);
@@ -196,7 +197,7 @@ static void test_struct_growth(const frt_analyzer* analyzer, frt_faces* faces) {
     int64_t later;
   } face = {FRT_FACE_INIT, 77};
   frt_image_view image = view_of(rgb, FRT_PIXELS_RGB);
-  draw(rgb, 3, 60, 40);
+  draw(rgb, 3, kLeft, kTop);
   grown.options.struct_size = (uint32_t)sizeof(grown);
   CHECK(frt_analyzer_analyze(analyzer, &image, &grown.options, faces) == FRT_OK);
   face.face.struct_size = (uint32_t)sizeof(face);
@@ -226,7 +227,7 @@ static void test_tracker(frt_analyzer** analyzer, frt_faces* faces) {
   frt_analyzer_free(*analyzer); /* the tracker holds what it needs */
   *analyzer = NULL;
   for (frame = 0; frame < 5; ++frame) {
-    draw(rgb, 3, 60 + frame, 40);
+    draw(rgb, 3, kLeft + frame, kTop);
     CHECK(frt_tracker_update(tracker, &image, frame / 30., faces) == FRT_OK);
     CHECK(frt_faces_count(faces, &count) == FRT_OK && count == 1 && frt_faces_get(faces, 0, &face) == FRT_OK);
     if (frame == 0) track = face.track;
@@ -252,7 +253,7 @@ static void* work(void* given) {
   frt_faces* faces = NULL;
   const uint8_t* mask;
   int i;
-  draw(rgb, 3, 60, 40);
+  draw(rgb, 3, kLeft, kTop);
   worker->good = frt_faces_new(&faces) == FRT_OK;
   for (i = 0; i < 20 && worker->good; ++i) {
     worker->good =
