@@ -14,10 +14,17 @@ from forge_rt import _core, camera
 from forge_rt._core import *  # noqa: F403
 from forge_rt._core import __version__
 from forge_rt.backend import Session  # type: ignore[assignment]  # replaces the compiled class of the same name
+from forge_rt.face_analyzer import (  # type: ignore[assignment]  # likewise
+    Face,
+    FaceAnalyzer,
+    Faces,
+    FaceTracker,
+)
 from forge_rt.forge_head import (  # type: ignore[assignment]  # likewise
     FaceBatch,
     ForgeHead,
 )
+from forge_rt.haar import haar_boxes
 from forge_rt.head import Head  # type: ignore[assignment]  # likewise
 from forge_rt.paths import asset_path, cmake_dir, include_dir, library_path
 
@@ -45,7 +52,11 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Face",
+    "FaceAnalyzer",
     "FaceBatch",
+    "FaceTracker",
+    "Faces",
     "ForgeHead",
     "Head",
     "Inspection",
@@ -56,6 +67,7 @@ __all__ = [
     "Session",
     "batches",
     "generate",
+    "haar_boxes",
     "inspect",
     "replay",
     "__version__",
