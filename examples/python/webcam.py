@@ -42,7 +42,7 @@ def main() -> int:
         # a file has its own clock, a camera ours
         faces = tracker.update(frame, count / rate if arguments.video else time.monotonic(), format="bgr")
         milliseconds.append(faces.ms["total"])
-        picture = np.ascontiguousarray(faces.overlay(frame[..., ::-1])[..., ::-1])
+        picture = np.ascontiguousarray(faces.overlay(frame, format="bgr")[..., ::-1])
         if arguments.out:
             if film is None:
                 film = cv2.VideoWriter(
