@@ -3,6 +3,7 @@ set(FORGE_SOURCES
   cpp/backends/backend.cpp
   cpp/backends/onnxruntime.cpp
   cpp/backends/onnxruntime_library.cpp
+  cpp/capi/analyzer.cpp
   cpp/capi/forgehead.cpp
   cpp/capi/head.cpp
   cpp/capi/library.cpp

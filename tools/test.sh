@@ -11,7 +11,8 @@ export PATH=$root/.venv/bin:$PATH
 cuda=$(cd /tmp && python -c 'import forge_rt; print("ON" if forge_rt.cuda_status()["built"] else "OFF")')  # as setup.sh chose
 cmake -S . -B build/test -G Ninja -DFORGE_CUDA="$cuda" -DCMAKE_CUDA_ARCHITECTURES="${FORGE_CUDA_ARCHITECTURES:-native}" -DFORGE_BUILD_TESTS=ON >/dev/null
 cmake --build build/test
-ctest --test-dir build/test --output-on-failure
+# the wheel's ONNX Runtime, so that the tests with networks run
+FORGE_RT_ORT_LIBRARY=$(cd /tmp && python -c 'from forge_rt import backend; print(backend.runtime_info().path)') ctest --test-dir build/test --output-on-failure
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"  # the installed package, not the source tree

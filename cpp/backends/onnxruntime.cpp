@@ -146,7 +146,7 @@ Failure OnnxSession::open(const ModelSource& source, const OrtSessionOptions* op
   // The file itself where there is one: from memory, older versions (1.20) do not find external weights.
   OrtStatus* status = source.path.empty()
                           ? rt_.api.call<CreateSessionFromArray>(rt_.env, source.bytes.raw(), source.bytes.bytes(), options, &session)
-                          : rt_.api.call<CreateSession>(rt_.env, std::filesystem::path(source.path).c_str(), options, &session);
+                          : rt_.api.call<CreateSession>(rt_.env, platform::native_path(source.path).c_str(), options, &session);
   Failure failure = take_failure(rt_.api, status);
   session_ = SessionHandle(session, {rt_.api});
   return failure;

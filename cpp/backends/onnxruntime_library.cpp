@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 
@@ -237,7 +236,7 @@ std::unique_ptr<Runtime> open_runtime() {
     }
     return runtime;
   };
-  if (const char* told = std::getenv(kVariable); told != nullptr && *told != '\0') {
+  if (const std::string told = platform::environment(kVariable); !told.empty()) {
     if (auto runtime = attempt(told, kVariable)) return runtime;
   } else {
     if (!package_library().empty())

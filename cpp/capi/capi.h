@@ -5,10 +5,15 @@
 #include <cstdint>
 #include <cstring>
 #include <exception>
+#include <vector>
 
 #include "forge_rt/core/error.h"
 #include "forge_rt/core/tensor.h"
 #include "forge_rt/forge_rt.h"
+
+namespace forge_rt {
+struct LabelInfo;
+}
 
 namespace forge_rt::capi {
 
@@ -49,6 +54,10 @@ inline frt_raster_output init_of(const frt_raster_output*) { return FRT_RASTER_O
 inline frt_orbit init_of(const frt_orbit*) { return FRT_ORBIT_INIT; }
 inline frt_render_options init_of(const frt_render_options*) { return FRT_RENDER_OPTIONS_INIT; }
 inline frt_face_image init_of(const frt_face_image*) { return FRT_FACE_IMAGE_INIT; }
+inline frt_image_view init_of(const frt_image_view*) { return FRT_IMAGE_VIEW_INIT; }
+inline frt_analyzer_options init_of(const frt_analyzer_options*) { return FRT_ANALYZER_OPTIONS_INIT; }
+inline frt_analyze_options init_of(const frt_analyze_options*) { return FRT_ANALYZE_OPTIONS_INIT; }
+inline frt_tracker_options init_of(const frt_tracker_options*) { return FRT_TRACKER_OPTIONS_INIT; }
 
 /// The caller's struct as this version knows it. Members that a newer program appended must be zero here: they cannot be honoured.
 template <class T>
@@ -90,5 +99,8 @@ template <class T>
 void copy_out(const Tensor& source, T* target) {
   if (target != nullptr && source.defined()) std::copy_n(source.data<T>(), source.count(), target);
 }
+
+/// Row of a label table. In forgehead.cpp.
+void give_label(const std::vector<LabelInfo>& labels, std::int32_t row, frt_label_info* info);
 
 }  // namespace forge_rt::capi

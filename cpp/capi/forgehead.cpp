@@ -64,11 +64,14 @@ frt_status frt_forgehead_label_count(const frt_forgehead* head, int32_t* count) 
 frt_status frt_forgehead_get_label(const frt_forgehead* head, int32_t row, frt_label_info* info) {
   return guarded([&] {
     check_pointer(head, "head");
-    const std::vector<LabelInfo>& labels = head->head->labels();
-    check_argument(row >= 0 && row < static_cast<std::int32_t>(labels.size()), "row must be 0..", static_cast<int>(labels.size()) - 1,
-                   ", got ", row);
-    const LabelInfo& label = labels[static_cast<std::size_t>(row)];
-    write_struct(info, frt_label_info{0, label.id, label.name.c_str(), {label.color[0], label.color[1], label.color[2], 255}, label.mirror},
-                 "info", "FRT_LABEL_INFO_INIT");
+    give_label(head->head->labels(), row, info);
   });
+}
+
+void forge_rt::capi::give_label(const std::vector<LabelInfo>& labels, int32_t row, frt_label_info* info) {
+  check_argument(row >= 0 && row < static_cast<std::int32_t>(labels.size()), "row must be 0..", static_cast<int>(labels.size()) - 1,
+                 ", got ", row);
+  const LabelInfo& label = labels[static_cast<std::size_t>(row)];
+  write_struct(info, frt_label_info{0, label.id, label.name.c_str(), {label.color[0], label.color[1], label.color[2], 255}, label.mirror},
+               "info", "FRT_LABEL_INFO_INIT");
 }

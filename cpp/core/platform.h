@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <system_error>
 
@@ -10,6 +11,16 @@ namespace forge_rt::platform {
 
 long process_id();
 int usable_cores();  ///< respects the affinity mask
+/// UTF-8; empty when it is not set.
+std::string environment(const char* name);
+
+// ---- paths: UTF-8 in every std::string of the library; a narrow path means the code page on Windows ----
+
+inline std::filesystem::path native_path(const std::string& utf8) { return std::u8string(utf8.begin(), utf8.end()); }
+inline std::string utf8_path(const std::filesystem::path& path) {
+  const std::u8string text = path.u8string();
+  return {text.begin(), text.end()};
+}
 
 // ---- files: paths are UTF-8, an empty error code is success ----
 

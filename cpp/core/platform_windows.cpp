@@ -16,8 +16,6 @@ int usable_cores() {
   return static_cast<int>(info.dwNumberOfProcessors);
 }
 
-// ---- files ----
-
 namespace {
 
 std::error_code last_error() { return {static_cast<int>(GetLastError()), std::system_category()}; }
@@ -38,6 +36,20 @@ std::string utf8(const wchar_t* text, int length) {
 }
 
 }  // namespace
+
+std::string environment(const char* name) {
+  // not getenv: it answers in the code page, and does not see what C# sets in its own process
+  const std::wstring key = wide(name);
+  std::wstring value;
+  DWORD length = GetEnvironmentVariableW(key.c_str(), nullptr, 0);
+  while (length > value.size()) {  // a size with its zero while it does not fit, without it then
+    value.resize(length);
+    length = GetEnvironmentVariableW(key.c_str(), value.data(), length);
+  }
+  return utf8(value.data(), static_cast<int>(length));
+}
+
+// ---- files ----
 
 std::error_code create_file(const std::string& path, File& file) {
   const HANDLE opened = CreateFileW(wide(path).c_str(), GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE, nullptr, CREATE_NEW,
@@ -74,7 +86,8 @@ std::error_code sync_folder_of(const std::string&) { return {}; }  // MOVEFILE_W
 std::error_code remove_file(const std::string& path) { return success_or_error(DeleteFileW(wide(path).c_str())); }
 
 bool out_of_space(const std::error_code& error) {
-  return error.value() == ERROR_DISK_FULL || error.value() == ERROR_HANDLE_DISK_FULL || error.value() == ERROR_DISK_QUOTA_EXCEEDED;
+  constexpr int kDiskQuotaExceeded = 1295;  // ERROR_DISK_QUOTA_EXCEEDED, which mingw-w64 lacks
+  return error.value() == ERROR_DISK_FULL || error.value() == ERROR_HANDLE_DISK_FULL || error.value() == kDiskQuotaExceeded;
 }
 
 // ---- shared libraries ----

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "json.h"
+#include "platform.h"
 
 namespace forge_rt {
 namespace {
@@ -27,12 +28,13 @@ DType dtype_from_name(const std::string& name, const std::string& where) {
 
 Tensor read_file(const std::string& path) {
   std::error_code code;
-  const bool is_file = std::filesystem::is_regular_file(path, code);
+  const std::filesystem::path native = platform::native_path(path);
+  const bool is_file = std::filesystem::is_regular_file(native, code);
   check(is_file, ErrorCode::not_found, "no file ", path);
-  const std::uintmax_t size = std::filesystem::file_size(path, code);
+  const std::uintmax_t size = std::filesystem::file_size(native, code);
   check(!code, ErrorCode::io, "cannot read the size of ", path, ": ", code.message());
   Tensor out = Tensor::empty({static_cast<std::int64_t>(size)}, DType::u8, {}, "model files");
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file(native, std::ios::binary);
   check(file.is_open(), ErrorCode::io, "cannot open ", path, "; check its permissions");
   file.read(static_cast<char*>(out.mutable_raw()), static_cast<std::streamsize>(size));
   check(static_cast<std::uintmax_t>(file.gcount()) == size, ErrorCode::io, "reading ", path, " stopped after ", file.gcount(), " of ", size,

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/json.h"
+#include "core/platform.h"
 #include "core/zip.h"
 #include "forge_rt/core/safetensors.h"
 #include "forge_rt/core/sha256.h"
@@ -17,8 +18,9 @@ class Source {
  public:
   explicit Source(const std::string& path) : path_(path) {
     std::error_code code;
-    if (std::filesystem::is_directory(path, code)) return;
-    check(std::filesystem::is_regular_file(path, code), ErrorCode::not_found, "no bundle at ", path,
+    const std::filesystem::path native = platform::native_path(path);
+    if (std::filesystem::is_directory(native, code)) return;
+    check(std::filesystem::is_regular_file(native, code), ErrorCode::not_found, "no bundle at ", path,
           "; expected a folder with bundle.json, or a zip archive of one");
     const Tensor bytes = read_file(path);
     check(looks_like_zip(bytes), ErrorCode::corrupt_file, path, " is neither a bundle folder nor a zip archive of one");
@@ -28,7 +30,7 @@ class Source {
       prefix_ = archive_.begin()->first.substr(0, archive_.begin()->first.find('/') + 1);
   }
 
-  std::string name(const std::string& file) const { return (std::filesystem::path(path_) / file).string(); }
+  std::string name(const std::string& file) const { return platform::utf8_path(platform::native_path(path_) / platform::native_path(file)); }
   Tensor read(const std::string& file) const {
     if (!is_archive_) return read_file(name(file));
     const auto found = archive_.find(prefix_ + file);

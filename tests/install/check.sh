@@ -58,4 +58,59 @@ build example_cpp "$root/examples/cpp"
 for image in c.ppm c_labels.pgm cpp.ppm; do test "$(stat -c %s "$image")" -gt 65536; done
 "$python" "$root/examples/python/first_face.py" out
 for image in face labels smile; do test -s "out/$image.png"; done
+
+echo "== faces: C, C++, Python"
+{ read -r runtime; read -r bundle; } < <("$python" - "$root/tests/capi/fake.forge" <<'PY'
+import sys
+
+import cv2
+import forge_rt as fr
+import numpy as np
+
+try:
+    bundle = fr.bundles.find("faces-mini")
+except fr.NotFoundError:
+    bundle = sys.argv[1]  # the networks of the tests: bright blobs are faces
+head = fr.ForgeHead()
+pictures = np.asarray(head.generate(seed=7, index=range(2), camera="frontal", size=320).rgb)
+if str(bundle) == sys.argv[1]:
+    pictures = cv2.convertScaleAbs(pictures.reshape(-1, 320, 3), alpha=1.8).reshape(pictures.shape)
+picture = np.concatenate(list(pictures), 1)
+faces = fr.FaceAnalyzer(bundle)(picture)
+assert faces.faces and (faces.mask != 0).any(), "no face in the picture of the check"
+cv2.imwrite("picture.ppm", picture[..., ::-1])
+cv2.imwrite("grey.pgm", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+with open("python.pgm", "wb") as file:
+    file.write(b"P5\n%d %d\n255\n" % (faces.width, faces.height) + faces.mask.tobytes())
+with open("video.raw", "wb") as file:
+    for _ in range(4):
+        file.write(picture.tobytes())
+film = cv2.VideoWriter("video.avi", cv2.VideoWriter_fourcc(*"MJPG"), 10, (640, 320))
+for _ in range(4):
+    film.write(picture[..., ::-1])
+film.release()
+print(fr.backend.runtime_info().path, bundle, sep="\n")
+PY
+)
+test -n "$bundle"
+./example_c/parse_image "$bundle" picture.ppm c.pgm "$runtime"
+cmp c.pgm python.pgm
+./example_c/parse_image "$bundle" grey.pgm grey_mask.pgm "$runtime" >/dev/null
+if ./example_c/parse_image no_such.forge picture.ppm c.pgm "$runtime" 2>error.txt; then exit 1; fi
+grep -q no_such.forge error.txt
+FORGE_RT_ORT_LIBRARY=$runtime ./example_cpp/video_overlay "$bundle" --size 640x320 --fps 10 <video.raw >painted.raw
+test "$(stat -c %s painted.raw)" = "$(stat -c %s video.raw)"
+if cmp -s painted.raw video.raw; then echo "video_overlay painted nothing" >&2; exit 1; fi
+"$python" "$root/examples/python/webcam.py" --model "$bundle" --video video.avi --out painted.mp4
+test -s painted.mp4
+
+echo "== C#"
+"${CC:-cc}" -std=c99 -I "$include_dir" "$root/tests/capi/print_layout.c" -o print_layout
+./print_layout | "$python" "$root/tests/capi/check_csharp.py" "$root/examples/unity/ForgeRt.cs"
+if command -v mcs >/dev/null && command -v mono >/dev/null; then
+  mcs -unsafe -out:consumer.exe "$root/examples/unity/ForgeRt.cs" "$here/csharp_consumer.cs"
+  LD_LIBRARY_PATH=$(dirname "$library") mono consumer.exe "$root/tests/capi/fake.forge" "$runtime"
+else
+  echo "no C# compiler (mono-mcs) here: only the structs were compared"
+fi
 echo "install check: all passed"

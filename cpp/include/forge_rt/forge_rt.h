@@ -4,7 +4,8 @@
  *              one sentence about the last failure of this thread: what was expected, what came, what to try. Nothing here throws,
  *              exits or prints. Outputs are unspecified after a failure, except that a handle is set to NULL.
  * Threads      All functions may be called from any thread at any time. Handles are immutable once loaded, so several threads may use
- *              one at once; only frt_*_free must not run while another call uses the handle.
+ *              one at once; only frt_*_free must not run while another call uses the handle. Results and trackers change:
+ *              frt_faces and frt_tracker are used by one thread at a time.
  * Memory       The caller owns all arrays that it passes in, inputs and outputs alike, and may free them when the call returns. A handle
  *              belongs to the caller until frt_*_free (NULL is fine there). Returned strings belong to the library; how long they live is
  *              said where they are returned.
@@ -233,6 +234,191 @@ FORGE_RT_API frt_status frt_forgehead_sample_image(const frt_forgehead* head, ui
 /* Rows of the label table: 0 <= row < count. */
 FORGE_RT_API frt_status frt_forgehead_label_count(const frt_forgehead* head, int32_t* count);
 FORGE_RT_API frt_status frt_forgehead_get_label(const frt_forgehead* head, int32_t row, frt_label_info* info);
+
+/* ---- ONNX Runtime: what networks run on -------------------------------------------------------------------------------------- */
+
+/* Says where its library lies ("plugins/onnxruntime.dll", UTF-8), before the first network is loaded; loads nothing. NULL or "": where the
+ * system's loader looks. The environment variable FORGE_RT_ORT_LIBRARY goes before it. The first library that works stays for good. */
+FORGE_RT_API frt_status frt_set_runtime_library(const char* path);
+
+typedef struct frt_runtime_info {
+  uint32_t struct_size;
+  int32_t reserved;
+  const char* path;     /* of the loaded file. All three are valid until this thread asks again */
+  const char* found_by; /* "FORGE_RT_ORT_LIBRARY", "package" (frt_set_runtime_library) or "loader" */
+  const char* version;  /* "1.31.1" */
+} frt_runtime_info;
+#define FRT_RUNTIME_INFO_INIT {(uint32_t)sizeof(frt_runtime_info), 0, NULL, NULL, NULL}
+/* Loads the library if nothing has yet. FRT_UNSUPPORTED, with everything that was tried, when there is none that works. */
+FORGE_RT_API frt_status frt_runtime_query(frt_runtime_info* info);
+
+/* ---- FaceAnalyzer: image in; faces, class ids, landmarks and depth out -------------------------------------------------------- *
+ *
+ *   frt_analyzer* analyzer = NULL;
+ *   frt_faces* faces = NULL;
+ *   const uint8_t* mask;
+ *   frt_image_view image = FRT_IMAGE_VIEW_INIT;
+ *   image.data = pixels; image.width = 1280; image.height = 720; image.format = FRT_PIXELS_RGBA;
+ *   frt_analyzer_load("faces-mini.forge", NULL, &analyzer);
+ *   frt_faces_new(&faces);
+ *   frt_analyzer_analyze(analyzer, &image, NULL, faces);             // again and again, with the same `faces`
+ *   frt_faces_mask(faces, &mask, NULL, NULL, NULL);                  // [720, 1280]
+ */
+
+/* A network with its detector. */
+typedef struct frt_analyzer frt_analyzer;
+/* What was found in one image. Its buffers are kept from image to image: after the first few, nothing is allocated. */
+typedef struct frt_faces frt_faces;
+/* Faces of a video, followed from image to image. */
+typedef struct frt_tracker frt_tracker;
+
+enum {
+  FRT_PIXELS_RGB = 0,
+  FRT_PIXELS_BGR = 1,
+  FRT_PIXELS_RGBA = 2, /* alpha is ignored */
+  FRT_PIXELS_BGRA = 3,
+  FRT_PIXELS_GRAY = 4,
+  FRT_PIXELS_NV12 = 5  /* `data` is the Y plane, `uv` the interleaved plane of half resolution; video range; even sides */
+};
+
+/* 8-bit pixels of the caller, row 0 on top: images that are stored from the bottom up are to be flipped. */
+typedef struct frt_image_view {
+  uint32_t struct_size;
+  int32_t format;        /* FRT_PIXELS_... */
+  int32_t width, height; /* 1..32768 */
+  int32_t bt709;         /* NV12: 1 = BT.709, 0 = BT.601 */
+  int32_t reserved;      /* 0 */
+  const uint8_t* data;
+  int64_t stride;        /* bytes from one row to the next; 0 = rows without gaps */
+  const uint8_t* uv;     /* NV12 only */
+  int64_t uv_stride;     /* 0 = width */
+} frt_image_view;
+#define FRT_IMAGE_VIEW_INIT {(uint32_t)sizeof(frt_image_view), FRT_PIXELS_RGB, 0, 0, 0, 0, NULL, 0, NULL, 0}
+
+typedef struct frt_analyzer_options {
+  uint32_t struct_size;
+  int32_t threads;       /* of one network run; 0 = frt_get_threads() */
+  const char* device;    /* "cpu", "cuda:0"; NULL = "cpu" */
+  const char* provider;  /* "cpu" and "cuda" are demands; NULL = "auto" */
+  const char* precision; /* a variant of the bundle: "fp32", "int8", "fp16"; NULL = "auto" */
+  const char* detector;  /* another bundle to detect with; NULL = the one inside */
+  int32_t parsing;       /* 0: not computed, as are the next two; 1: where the bundle has it */
+  int32_t landmarks;
+  int32_t depth;
+  int32_t batch;         /* faces that go through the network together, at most; 1..64 */
+} frt_analyzer_options;
+#define FRT_ANALYZER_OPTIONS_INIT {(uint32_t)sizeof(frt_analyzer_options), 0, NULL, NULL, NULL, NULL, 1, 1, 1, 8}
+
+/* Strings are valid as long as the handle. */
+typedef struct frt_analyzer_info {
+  uint32_t struct_size;
+  int32_t labels;              /* rows of the label table; 0 without parsing */
+  int32_t landmarks;           /* 68; 0 without */
+  int32_t crop_height, crop_width; /* of the network's input */
+  int32_t has_detector;
+  const char* side;            /* whose left "left" is: "subject" or "viewer" */
+  const char* depth_unit;      /* "m, ..."; "" without depth */
+  const char* hash;            /* of the bundle */
+  const char* precision;       /* the variant in use */
+  const char* provider;        /* really in use: "cpu" or "cuda" */
+  const char* provider_reason; /* one sentence */
+} frt_analyzer_info;
+#define FRT_ANALYZER_INFO_INIT {(uint32_t)sizeof(frt_analyzer_info), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL}
+
+typedef struct frt_analyze_options {
+  uint32_t struct_size;
+  int32_t max_faces;      /* best first; 0 = all */
+  float detect_threshold; /* 0..1; 0 = the bundle's */
+  int32_t detect_size;    /* long side of the detector's input, a multiple of 32; 0 = the bundle's */
+  float min_face;         /* pixels: smaller boxes are dropped */
+  int32_t mask;           /* 1: frt_faces_mask */
+  int32_t confidence;     /* 1: frt_faces_confidence */
+  int32_t depth_map;      /* 1: frt_faces_depth */
+  int32_t nearest;        /* 1: faster, ragged borders */
+} frt_analyze_options;
+#define FRT_ANALYZE_OPTIONS_INIT {(uint32_t)sizeof(frt_analyze_options), 16, 0.0f, 0, 0.0f, 1, 0, 0, 0}
+
+/* `landmarks`, `visibility` and `area` are valid until the next call that fills or frees the frt_faces. */
+typedef struct frt_face {
+  uint32_t struct_size;
+  int32_t track;           /* frt_tracker: the same number while it is the same face; else -1 */
+  float box[4];            /* left, top, right, bottom in pixels; may reach beyond the image */
+  float score;             /* of the detector, 0..1; 1 for boxes of the caller */
+  float confidence;        /* 0..1, mean over the face's pixels; 0 without parsing */
+  float points[10];        /* x, y of right eye, left eye, nose, right and left mouth corner (the subject's), pixels; 0 = unknown */
+  float to_crop[6];        /* image pixels -> the network's crop: x' = t0 x + t1 y + t2, y' = t3 x + t4 y + t5 */
+  int32_t rect[4];         /* left, top, right, bottom of the pixels that the crop covers; the last two are exclusive */
+  int32_t landmark_count;  /* K */
+  int32_t area_count;      /* C */
+  const float* landmarks;  /* [K, 2] pixels, iBUG order for 68; NULL when not computed */
+  const float* visibility; /* [K] 0..1; NULL when the network does not say */
+  const int64_t* area;     /* [C] pixels of each class that this face has in the mask; NULL without one */
+} frt_face;
+#define FRT_FACE_INIT {(uint32_t)sizeof(frt_face), -1, {0}, 0, 0, {0}, {0}, {0}, 0, 0, NULL, NULL, NULL}
+
+/* Milliseconds of wall clock. */
+typedef struct frt_stage_times {
+  uint32_t struct_size;
+  int32_t reserved;
+  double detect_preprocess, detect_network, detect_decode, crop, network, unwarp, total;
+} frt_stage_times;
+#define FRT_STAGE_TIMES_INIT {(uint32_t)sizeof(frt_stage_times), 0, 0, 0, 0, 0, 0, 0, 0}
+
+/* Opens a bundle of family "faces", a folder or an archive, and checks its hashes. `options` may be NULL: defaults. Sets *analyzer, to NULL
+ * on failure. FRT_NOT_FOUND, FRT_CORRUPT_FILE, FRT_UNSUPPORTED (another family, no such variant, no ONNX Runtime),
+ * FRT_DEVICE_UNAVAILABLE. */
+FORGE_RT_API frt_status frt_analyzer_load(const char* bundle, const frt_analyzer_options* options, frt_analyzer** analyzer);
+FORGE_RT_API void frt_analyzer_free(frt_analyzer* analyzer);
+FORGE_RT_API frt_status frt_analyzer_get_info(const frt_analyzer* analyzer, frt_analyzer_info* info);
+/* Rows of the label table: 0 <= row < frt_analyzer_info::labels. Left and right are those of frt_analyzer_info::side. */
+FORGE_RT_API frt_status frt_analyzer_get_label(const frt_analyzer* analyzer, int32_t row, frt_label_info* info);
+
+/* Sets *faces to an empty result, to NULL on failure. */
+FORGE_RT_API frt_status frt_faces_new(frt_faces** faces);
+FORGE_RT_API void frt_faces_free(frt_faces* faces);
+/* Detects, then looks at each face; the old content of `faces` is replaced. No face is a success with 0 faces and a mask of zeros.
+ * `options` may be NULL: defaults. After a failure `faces` is empty. FRT_UNSUPPORTED without a detector. */
+FORGE_RT_API frt_status frt_analyzer_analyze(const frt_analyzer* analyzer, const frt_image_view* image, const frt_analyze_options* options,
+                                             frt_faces* faces);
+/* The same for face boxes of the caller (brows to chin, ear to ear), which must be finite, not empty, and touch the image.
+ *   boxes  [count, 4] left, top, right, bottom in pixels */
+FORGE_RT_API frt_status frt_analyzer_analyze_boxes(const frt_analyzer* analyzer, const frt_image_view* image, const float* boxes,
+                                                   int32_t count, const frt_analyze_options* options, frt_faces* faces);
+
+/* Faces are in the order of falling score, or of the caller's boxes. */
+FORGE_RT_API frt_status frt_faces_count(const frt_faces* faces, int32_t* count);
+FORGE_RT_API frt_status frt_faces_get(const frt_faces* faces, int32_t index, frt_face* face);
+/* Maps of the whole image, as wide and high as it was. `stride` is the bytes from one row to the next. *data is valid until the next call
+ * that fills or frees `faces`; width, height and stride may be NULL. FRT_INVALID_ARGUMENT when the map was not computed.
+ *   mask        [height, width] class ids, 0 where no face has a class; larger faces lie over smaller ones
+ *   confidence  [height, width] probability * 255, 0 outside all crops
+ *   depth       [height, width] in frt_analyzer_info::depth_unit, 0 where the mask is 0 */
+FORGE_RT_API frt_status frt_faces_mask(const frt_faces* faces, const uint8_t** data, int32_t* width, int32_t* height, int64_t* stride);
+FORGE_RT_API frt_status frt_faces_confidence(const frt_faces* faces, const uint8_t** data, int32_t* width, int32_t* height,
+                                             int64_t* stride);
+FORGE_RT_API frt_status frt_faces_depth(const frt_faces* faces, const float** data, int32_t* width, int32_t* height, int64_t* stride);
+FORGE_RT_API frt_status frt_faces_times(const frt_faces* faces, frt_stage_times* times);
+
+typedef struct frt_tracker_options {
+  uint32_t struct_size;
+  int32_t detect_every; /* images between detections while every known face is held; 1 = each */
+  float lost_below; /* a face whose confidence falls below it is looked for again */
+  int32_t smooth_landmarks; /* 1: One-Euro filter, with the next three */
+  float min_cutoff_hz; /* lower: calmer */
+  float beta; /* higher: follows fast motion sooner */
+  float derivative_cutoff_hz;
+  float smooth_mask; /* 0..0.95: weight of the last image's logits */
+  const frt_analyze_options* analyze; /* NULL: defaults. Not needed after the call */
+} frt_tracker_options;
+#define FRT_TRACKER_OPTIONS_INIT {(uint32_t)sizeof(frt_tracker_options), 15, 0.35f, 1, 1.2f, 6.0f, 1.0f, 0.0f, NULL}
+
+/* Any number of trackers may share an analyzer, which may be freed before them. `options` may be NULL: defaults. */
+FORGE_RT_API frt_status frt_tracker_new(const frt_analyzer* analyzer, const frt_tracker_options* options, frt_tracker** tracker);
+FORGE_RT_API void frt_tracker_free(frt_tracker* tracker);
+/* `time_s`: when the image was taken, in seconds, later than the one before. */
+FORGE_RT_API frt_status frt_tracker_update(frt_tracker* tracker, const frt_image_view* image, double time_s, frt_faces* faces);
+/* Forgets all faces: a cut, another camera. */
+FORGE_RT_API frt_status frt_tracker_reset(frt_tracker* tracker);
 
 #ifdef __cplusplus
 }
