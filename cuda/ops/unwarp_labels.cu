@@ -8,16 +8,23 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__global__ void __launch_bounds__(kThreads) classify_points(UnwarpArgs a, std::uint8_t* classes) {
+struct Launch {
+  UnwarpArgs args;
+  std::uint8_t* classes;  // [height, width] of the grid
+};
+
+__global__ void __launch_bounds__(kThreads) classify_points(Launch launch) {
+  const UnwarpArgs& a = launch.args;
   const unsigned i = blockIdx.x * kThreads + threadIdx.x, width = static_cast<unsigned>(a.grid.width);
   if (i >= width * static_cast<unsigned>(a.grid.height)) return;
-  classes[i] = static_cast<std::uint8_t>(point_class(a, static_cast<int>(i % width), static_cast<int>(i / width)));
+  launch.classes[i] = static_cast<std::uint8_t>(point_class(a, static_cast<int>(i % width), static_cast<int>(i / width)));
 }
 
-__global__ void __launch_bounds__(kThreads) unwarp_pixels(UnwarpArgs a, const std::uint8_t* classes) {
+__global__ void __launch_bounds__(kThreads) unwarp_pixels(Launch launch) {
+  const UnwarpArgs& a = launch.args;
   const unsigned i = blockIdx.x * kThreads + threadIdx.x, width = static_cast<unsigned>(a.rect.right - a.rect.left);
   if (i >= width * static_cast<unsigned>(a.rect.bottom - a.rect.top)) return;
-  unwarp_pixel(a, classes, a.rect.left + static_cast<int>(i % width), a.rect.top + static_cast<int>(i / width));
+  unwarp_pixel(a, launch.classes, a.rect.left + static_cast<int>(i % width), a.rect.top + static_cast<int>(i / width));
 }
 
 __global__ void __launch_bounds__(kThreads) unwarp_map_pixels(UnwarpMapArgs a) {
@@ -32,9 +39,10 @@ void unwarp_labels_cuda(const UnwarpArgs& args, Stream stream) {
   const cuda::DeviceGuard guard = cuda::DeviceGuard::of(args.logits);
   const std::int64_t points = static_cast<std::int64_t>(args.grid.width) * args.grid.height;
   const cuda::Scratch<std::uint8_t> classes(static_cast<std::size_t>(points), cuda::to_cuda(stream), "classes of grid points");
-  classify_points<<<cuda::image_grid(points, 1, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args, classes.data());
+  const Launch launch{args, classes.data()};
+  classify_points<<<cuda::image_grid(points, 1, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(launch);
   cuda::check_launch("launching unwarp_labels");
-  unwarp_pixels<<<cuda::image_grid(area(args.rect), 1, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(args, classes.data());
+  unwarp_pixels<<<cuda::image_grid(area(args.rect), 1, kThreads), kThreads, 0, cuda::to_cuda(stream)>>>(launch);
   cuda::check_launch("launching unwarp_labels");
 }
 
