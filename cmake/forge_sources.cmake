@@ -91,10 +91,12 @@ set(FORGE_CUDA_SOURCES
   cuda/models/forge_head_pixels.cu
   cuda/core/device.cu
   cuda/core/scratch.cu
+  cuda/ops/crop_image.cu
   cuda/ops/head_lbs.cu
   cuda/ops/interpolate.cu
   cuda/ops/label_projection.cu
   cuda/ops/random_uniform.cu
   cuda/ops/rasterize.cu
   cuda/ops/sample_texture.cu
+  cuda/ops/unwarp_labels.cu
 )
