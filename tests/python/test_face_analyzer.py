@@ -88,7 +88,7 @@ def test_finds_and_places_a_face(analyzer: fr.FaceAnalyzer) -> None:
         face.landmarks[0].tolist(), abs=1e-3
     )
     shown = faces.overlay(image)
-    assert shown.shape == image.shape and (shown[100, 128] == [255, 0, 0]).all() and (image[0] == shown[0]).all()
+    assert shown.shape == image.shape and (shown[82:118, 122:158] == [255, 0, 0]).all(2).mean() > 0.5 and (image[0] == shown[0]).all()
     only = analyzer.detect(image)
     assert len(only) == 1 and only[0].box == face.box and only[0].landmarks is None
 
@@ -97,7 +97,7 @@ def test_crop_rules(analyzer: fr.FaceAnalyzer, tmp_path: Path) -> None:
     points = np.array([[100, 90], [140, 110], [115, 120], [95, 130], [125, 148]], np.float32)
     e, m = points[:2].mean(0), points[3:].mean(0)
     d, across = m - e, points[1] - points[0]
-    x = across + [d[1], -d[0]]
+    x = across + np.array([d[1], -d[0]])
     x /= np.hypot(*x)
     side = max(5 * np.hypot(*across), 4 * np.hypot(*d))
     centre = e + 0.1 * d
@@ -496,7 +496,7 @@ def test_a_lost_face_is_found_again(analyzer: fr.FaceAnalyzer) -> None:
             assert [f.track for f in faces] == [0]
     assert shown == [1] * 10 + [0] * 8 + [1] * 22
     assert faces.faces[0].track == 1 and faces.faces[0].box[0] == pytest.approx(240, abs=2)
-    assert len(tracker.update(picture(100, 80, (20, 20)), 9).faces) <= 1  # another size starts anew
+    assert len(tracker.update(picture(320, 240, (240, 160)), 9).faces) == 1  # another size starts anew
 
 
 def test_mask_smoothing(analyzer: fr.FaceAnalyzer) -> None:
@@ -508,7 +508,7 @@ def test_mask_smoothing(analyzer: fr.FaceAnalyzer) -> None:
         for i in range(20):
             image = picture(320, 256, (120, 80))
             face = image[80:120, 120:160]
-            face[..., 1] = np.clip(255 + rng.normal(0, 20, (40, 40)), 200, 255)  # hair or skin: a toss
+            face[..., 0], face[..., 1] = 220, np.clip(220 + rng.normal(0, 10, (40, 40)), 0, 255)  # hair or skin: a toss
             masks.append(tracker.update(image, i / 30).mask[84:116, 124:156].copy())
         flicker[weight] = np.mean([(a != b).mean() for a, b in itertools.pairwise(masks[5:])])
     assert flicker[0.8] < 0.6 * flicker[0.0]
