@@ -74,9 +74,11 @@ endif()
 # Compiled once per instruction set.
 set(FORGE_SIMD_SOURCES
   cpp/models/forge_head/pixels_simd.cpp
+  cpp/ops/crop_image_simd.cpp
   cpp/ops/head_lbs_simd.cpp
   cpp/ops/png_filter_simd.cpp
   cpp/ops/rasterize_simd.cpp
+  cpp/ops/unwarp_labels_simd.cpp
 )
 
 # Called only after a look at the processor; empty where FORGE_RT_X86_SIMD is not defined.
@@ -89,10 +91,12 @@ set(FORGE_CUDA_SOURCES
   cuda/models/forge_head_pixels.cu
   cuda/core/device.cu
   cuda/core/scratch.cu
+  cuda/ops/crop_image.cu
   cuda/ops/head_lbs.cu
   cuda/ops/interpolate.cu
   cuda/ops/label_projection.cu
   cuda/ops/random_uniform.cu
   cuda/ops/rasterize.cu
   cuda/ops/sample_texture.cu
+  cuda/ops/unwarp_labels.cu
 )

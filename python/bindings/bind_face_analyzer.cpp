@@ -1,6 +1,7 @@
 // Faces of a frame and of a video. The Python classes that people use are in forge_rt/face_analyzer.py.
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -108,14 +109,9 @@ py::object plane(const SharedFaces& faces, std::vector<T>& values) {
 }
 
 py::object to_array(const float* values, Shape shape) {
-  return py::cast(Tensor::from(std::vector<float>(
-                                   values, values +
-                                               [&] {
-                                                 std::int64_t n = 1;
-                                                 for (const std::int64_t s : shape) n *= s;
-                                                 return n;
-                                               }()),
-                               std::move(shape)));
+  Tensor out = Tensor::empty(std::move(shape), DType::f32);
+  std::copy_n(values, out.count(), out.mutable_data<float>());
+  return py::cast(out);
 }
 
 py::tuple to_tuple(const Affine& m) { return py::make_tuple(py::make_tuple(m.a, m.b, m.c), py::make_tuple(m.d, m.e, m.f)); }

@@ -546,7 +546,7 @@ def test_decode_is_the_reference():
         want = reference_decode(*maps, 8, *options)
         got = _core._decode_faces(*maps, score_threshold=options[0], iou_threshold=options[1], max_faces=options[2])
         assert [f["image"] for f in got] == [w[0] for w in want]
-        for face, (_, score, box, points) in zip(got, want):
+        for face, (_, score, box, points) in zip(got, want, strict=True):
             assert abs(face["score"] - score) < 1e-6
             assert np.allclose(face["box"], box, rtol=1e-5, atol=1e-3) and np.allclose(
                 face["points"], points, rtol=1e-5, atol=1e-3
@@ -601,3 +601,50 @@ def test_iou():
     assert _core._box_iou([5, 5, 1, 1], [0, 0, 9, 9]) == 0
     assert _core._box_iou([math.nan, 0, 1, 1], [0, 0, 1, 1]) <= 1
     assert _core._box_iou([-3e38, -3e38, 3e38, 3e38], [-3e38, -3e38, 3e38, 3e38]) == pytest.approx(1)
+
+
+# ---- CUDA ----
+
+STATUS = forge_rt.cuda_status()
+needs_gpu = pytest.mark.skipif(STATUS["device_count"] == 0, reason=f"no CUDA device: {STATUS['reason']}")
+
+
+def gpu(array):
+    return forge_rt.from_dlpack(np.ascontiguousarray(array)).to("cuda:0")
+
+
+def host(tensor):
+    return np.asarray(tensor.to("cpu"))
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("border", ["constant", "replicate"])
+@pytest.mark.parametrize("format", ["rgb", "bgr", "rgba", "bgra", "gray", "nv12"])
+def test_cuda_crops_are_the_cpus(format, border):
+    frame = photo(96, 130, {"rgba": 4, "bgra": 4}.get(format, 3))
+    frame = frame[..., 0].copy() if format in ("gray", "nv12") else frame
+    matrices = np.float32([MATRICES[name] for name in MATRICES] * 7)  # more than travel with one launch
+    options = {"format": format, "border": border, "fill": 77, "mean": (100, 110, 120), "scale": (0.02, 0.03, 0.01)}
+    on_gpu = host(_core._crop_image(gpu(frame), matrices, (45, 37), **options))
+    assert np.array_equal(on_gpu, crop(frame, matrices, (45, 37), **options))
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("name", TO_CROP)
+def test_cuda_unwarps_are_the_cpus(name):
+    for classes, noise in ((1, 1), (19, 0.3), (200, 9)):
+        logits = regions(classes, 41, 37, noise)
+        logits[rng.random(logits.shape) < 0.01] = math.nan
+        masked = [1] if classes > 1 else []
+        for nearest in (False, True):
+            options = {"nearest": nearest, "confidence": True, "masked": masked}
+            want = _core._unwarp_labels(logits, *TO_CROP[name], **options)
+            got = _core._unwarp_labels(gpu(logits), *TO_CROP[name], **options)
+            assert np.array_equal(host(got[0]), np.asarray(want[0])) and np.array_equal(
+                host(got[1]), np.asarray(want[1])
+            )
+        depth = regions(1, 33, 47)[0]
+        want = np.asarray(_core._unwarp_map(depth, *TO_CROP[name]))
+        assert np.array_equal(host(_core._unwarp_map(gpu(depth), *TO_CROP[name])), want)

@@ -28,7 +28,7 @@ struct DecodeOptions {
 ///   box     [B, 4, h, w] float32: left, top, right, bottom distance from the centre; distance = stride · exp(value)
 ///   points  [B, 10, h, w] float32: x, y of five points; position = centre + stride · exp(mean of the four box values) · value
 /// Boxes and points in input pixels, sorted by score within each image, ties by cell. NaN scores are dropped, and so are cells whose box
-/// is not finite. `out` is cleared and keeps its capacity. CPU tensors.
+/// or points are not finite. At most the best 4096 cells of an image are decoded. `out` is cleared and keeps its capacity. CPU tensors.
 FORGE_RT_API void decode_faces(const Tensor& score, const Tensor& box, const Tensor& points, const DecodeOptions& options,
                                std::vector<Detection>& out);
 

@@ -32,8 +32,10 @@ struct UnwarpOptions {
 ///   logits      [C, h, w] float32, C in 1..256, of a crop of `crop_width` × `crop_height` pixels (h, w may be smaller: a coarser grid)
 ///   to_crop     frame pixels → crop pixels (the inverse of what crop_image got)
 ///   labels      row `rect.top`, column `rect.left` is its first byte; `label_stride` bytes to the next row. May be null.
-///   confidence  uint8, same geometry: softmax probability of the chosen class · 255, rounded; written where labels would be, background
+///   confidence  uint8, same geometry: softmax probability of the chosen class among those not masked · 255, rounded; written where labels would be, background
 ///               included, inside the crop. May be null.
+/// NaN counts as -1e30 and logits beyond ±1e30 as that: a NaN never wins against a number. `labels` and `confidence` lie where `logits` do.
+/// `rect` lies within 0..32768; entries of `to_crop` beyond 1e9 or not finite are invalid_argument. Same bytes on every path and device.
 /// Exact, not approximate: where all four corners of a cell agree, their class is the class of every point between, and is not computed.
 FORGE_RT_API void unwarp_labels(const Tensor& logits, const Affine& to_crop, int crop_width, int crop_height, PixelRect rect,
                                 std::uint8_t* labels, std::int64_t label_stride, std::uint8_t* confidence, std::int64_t confidence_stride,

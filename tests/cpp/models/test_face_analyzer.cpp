@@ -1,0 +1,228 @@
+// FaceAnalyzer on a network that is known exactly: class 1 where red is above the middle, class 2 where green is. A detector of stride 1
+// that fires where blue is: a face of 32 pixels around each blue pixel.
+#include "forge_rt/models/face_analyzer.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <new>
+#include <thread>
+
+#include "backends/onnx_writer.h"
+#include "check.h"
+#include "forge_rt/core/memory.h"
+#include "forge_rt/core/sha256.h"
+#include "forge_rt/core/thread_pool.h"
+
+#if !defined(_WIN32)
+#include <dlfcn.h>
+#define FORGE_COUNT_ALLOCATIONS
+#endif
+
+using namespace forge_rt;
+namespace onnx = forge_rt::testing::onnx;
+
+// ---- allocations of this program and of libforge_rt, by who called operator new; ONNX Runtime makes its own and is left out ----
+
+namespace {
+std::atomic<bool> counting{false};
+std::atomic<int> allocations{0};
+
+[[maybe_unused]] void count_allocation([[maybe_unused]] const void* caller) {
+#if defined(FORGE_COUNT_ALLOCATIONS)
+  if (!counting.load(std::memory_order_relaxed)) return;
+  Dl_info info{};
+  if (dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return;
+  if (std::strstr(info.dli_fname, "libforge_rt") != nullptr || std::strstr(info.dli_fname, "test_face_analyzer") != nullptr) ++allocations;
+#endif
+}
+}  // namespace
+
+#if defined(FORGE_COUNT_ALLOCATIONS)
+// Kept out of line: inlined into a caller, g++ takes malloc and delete for a mismatched pair.
+__attribute__((noinline)) void* operator new(std::size_t size) {
+  count_allocation(__builtin_return_address(0));
+  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
+  throw std::bad_alloc();
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept { std::free(memory); }
+__attribute__((noinline)) void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+#endif
+
+namespace {
+
+bool no_onnxruntime() {
+  try {
+    (void)runtime_info();
+    return false;
+  } catch (const Error& error) {
+    std::printf("skip: %s\n", error.what());
+    return true;
+  }
+}
+
+std::string bytes_of(const Tensor& file) { return {static_cast<const char*>(file.raw()), file.bytes()}; }
+
+std::string write_bundle() {
+  const std::string faces = bytes_of(onnx::model({{onnx::node("Conv", {"image", "weight"}, {"logits"})},
+                                                  {onnx::constant("weight", {3, 3, 1, 1}, {0, 0, 0, 8, 0, 0, 0, 8, 0})},
+                                                  {onnx::value_info("image", onnx::kFloat, {-1, 3, 32, 32})},
+                                                  {onnx::value_info("logits", onnx::kFloat, {-1, 3, 32, 32})}}));
+  const float side = std::log(16.f);
+  onnx::Graph graph;
+  graph.nodes = {onnx::node("Conv", {"image", "sw"}, {"score"}), onnx::node("Conv", {"image", "bw", "bb"}, {"box"}),
+                 onnx::node("Conv", {"image", "pw", "pb"}, {"points"})};
+  graph.constants = {onnx::constant("sw", {1, 3, 1, 1}, {0, 0, 10}), onnx::constant("bw", {4, 3, 1, 1}, std::vector<float>(12)),
+                     onnx::constant("bb", {4}, {side, side, side, side}), onnx::constant("pw", {10, 3, 1, 1}, std::vector<float>(30)),
+                     onnx::constant("pb", {10}, {-0.4f, -0.4f, 0.4f, -0.4f, 0, 0, -0.3f, 0.5f, 0.3f, 0.5f})};
+  graph.inputs = {onnx::value_info("image", onnx::kFloat, {1, 3, -1, -1})};
+  graph.outputs = {onnx::value_info("score", onnx::kFloat, {1, 1, -1, -1}), onnx::value_info("box", onnx::kFloat, {1, 4, -1, -1}),
+                   onnx::value_info("points", onnx::kFloat, {1, 10, -1, -1})};
+  const std::string detect = bytes_of(onnx::model(graph));
+
+  static std::atomic<int> number{0};
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / concat("forge_faces_", sha256_hex(faces.data(), faces.size()).substr(0, 8), "_", std::rand(),
+                                                      "_", ++number, "_", reinterpret_cast<std::uintptr_t>(&number), ".forge");
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "faces.onnx", std::ios::binary) << faces;
+  std::ofstream(folder / "detect.onnx", std::ios::binary) << detect;
+  const std::string normal = R"("tensor": "image", "order": "RGB", "mean": [127.5, 127.5, 127.5], "scale": [0.0078, 0.0078, 0.0078])";
+  std::ofstream(folder / "bundle.json", std::ios::binary) << R"({"format_version": 1, "family": "faces", "input": {)" << normal
+                                                          << R"(, "size": [32, 32]},
+ "crop": {"rule": "box", "margin": 0.0, "square": true}, "variants": {"fp32": {"stages": [{"file": "faces.onnx"}]}},
+ "outputs": {"parsing": {"tensor": "logits", "kind": "logits"}},
+ "labels": [{"id": 0, "name": "background", "color": [0, 0, 0]}, {"id": 1, "name": "skin", "color": [255, 0, 0]},
+            {"id": 2, "name": "hair", "color": [0, 255, 0]}],
+ "detector": {"input": {)" << normal << R"(}, "variants": {"fp32": {"file": "detect.onnx"}},
+  "outputs": {"score": "score", "box": "box", "points": "points"}, "stride": 1, "size": 128, "multiple": 32, "threshold": 0.9, "iou": 0.3},
+ "files": {"faces.onnx": {"sha256": ")" << sha256_hex(faces.data(), faces.size())
+                                                          << R"("}, "detect.onnx": {"sha256": ")"
+                                                          << sha256_hex(detect.data(), detect.size()) << R"("}}})";
+  return folder.string();
+}
+
+std::shared_ptr<const FaceAnalyzer> load(AnalyzerOptions options = {}) {
+  static const std::string folder = write_bundle();
+  if (options.threads == 0) options.threads = 1;
+  return FaceAnalyzer::load(folder, options);
+}
+
+/// 128 × 96: a red left half, a green right half, and a blue pixel in the middle of each face.
+struct Picture {
+  std::vector<std::uint8_t> pixels;
+  explicit Picture(const std::vector<std::array<int, 2>>& faces) : pixels(128 * 96 * 3) {
+    for (int y = 0; y < 96; ++y)
+      for (int x = 0; x < 128; ++x) pixels[3 * (y * 128 + x) + (x < 64 ? 0 : 1)] = 255;
+    for (const auto& f : faces) pixels[3 * (f[1] * 128 + f[0]) + 2] = 255;
+  }
+  ImageView view() const { return {.data = pixels.data(), .width = 128, .height = 96}; }
+};
+
+std::uint64_t tensor_allocations() {
+  std::uint64_t sum = 0;
+  for (const MemoryUse& use : memory_report()) sum += use.allocations;
+  return sum;
+}
+
+}  // namespace
+
+TEST(faces_are_found_and_painted) {
+  if (no_onnxruntime()) return;
+  const auto analyzer = load();
+  const Picture picture({{30, 30}, {90, 60}});
+  const Faces faces = analyzer->analyze(picture.view());
+  CHECK(faces.faces.size() == 2 && faces.width == 128 && faces.height == 96);
+  CHECK(faces.mask.size() == std::size_t{128 * 96});
+  for (const Face& face : faces.faces) {
+    CHECK_NEAR(face.box.width(), 32, 1e-3);
+    CHECK(face.area.size() == 3 && face.area[1] + face.area[2] > 900);
+    CHECK(face.confidence > 0.9f && face.confidence <= 1.f);
+  }
+  CHECK(faces.mask[30 * 128 + 35] == 1 && faces.mask[60 * 128 + 95] == 2 && faces.mask[90 * 128 + 5] == 0);
+}
+
+TEST(many_frames_are_single_frames) {
+  if (no_onnxruntime()) return;
+  const auto analyzer = load({.batch = 3});
+  const std::vector<Picture> pictures{Picture({{30, 30}, {90, 60}}), Picture({}), Picture({{40, 40}}),
+                                      Picture({{20, 20}, {60, 60}, {100, 30}})};
+  std::vector<ImageView> views;
+  for (const Picture& p : pictures) views.push_back(p.view());
+  std::vector<Faces> together(views.size());
+  analyzer->analyze(views, AnalyzeOptions{}, together);
+  for (std::size_t i = 0; i < views.size(); ++i) CHECK(together[i].mask == analyzer->analyze(views[i]).mask);
+  std::vector<Faces> too_few(1);
+  CHECK_THROWS(analyzer->analyze(views, AnalyzeOptions{}, too_few), invalid_argument);
+}
+
+TEST(nothing_is_allocated_after_the_first_frames) {
+  if (no_onnxruntime()) return;
+  const int threads = num_threads();
+  set_num_threads(1);  // with more, each parallel loop makes the small job that its helpers share
+  const auto analyzer = load();
+  const auto tracker = FaceTracker::make(analyzer, {.detect_every = 2});
+  const Picture two({{30, 30}, {90, 60}}), none({}), three({{20, 20}, {60, 60}, {100, 30}});
+  const std::vector<Box> boxes{{10, 10, 40, 40}, {60, 20, 100, 70}};
+  AnalyzeOptions options;
+  options.confidence = true;
+  Faces result, tracked;
+  std::vector<Faces> several(2);
+  const ImageView frames[] = {two.view(), three.view()};
+  double time_s = 0;
+  const auto work = [&] {
+    for (const Picture* picture : {&two, &none, &three}) analyzer->analyze(picture->view(), options, result);
+    analyzer->analyze(two.view(), std::span<const Box>(boxes), options, result);
+    analyzer->analyze(frames, options, several);
+    for (int i = 0; i < 4; ++i) tracker->update(two.view(), time_s += 0.04, tracked);
+  };
+  for (int i = 0; i < 4; ++i) work();
+  const std::uint64_t before = tensor_allocations();
+  allocations = 0;
+  counting = true;
+  for (int i = 0; i < 5; ++i) work();
+  counting = false;
+  set_num_threads(threads);
+  if (allocations != 0) std::fprintf(stderr, "%d allocations\n", allocations.load());
+  CHECK(allocations == 0);
+  CHECK(tensor_allocations() == before);
+}
+
+TEST(threads_share_an_analyzer) {
+  if (no_onnxruntime()) return;
+  const auto analyzer = load();
+  const std::vector<Picture> pictures{Picture({{30, 30}, {90, 60}}), Picture({{40, 40}}), Picture({{20, 20}, {60, 60}, {100, 30}})};
+  std::vector<std::vector<std::uint8_t>> wanted;
+  for (const Picture& p : pictures) wanted.push_back(analyzer->analyze(p.view()).mask);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      const auto tracker = FaceTracker::make(analyzer);
+      Faces out;
+      for (int i = 0; i < 12; ++i) {
+        const std::size_t k = static_cast<std::size_t>(i + t) % pictures.size();
+        analyzer->analyze(pictures[k].view(), AnalyzeOptions{}, out);
+        wrong += out.mask != wanted[k];
+        tracker->update(pictures[k].view(), i, out);
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+}
+
+TEST(wrong_options_and_boxes) {
+  if (no_onnxruntime()) return;
+  CHECK_THROWS(load({.batch = 0}), invalid_argument);
+  CHECK_THROWS(load({.precision = "int4"}), unsupported);
+  const auto analyzer = load();
+  const Picture picture({});
+  Faces out;
+  const float nan = std::nanf("");
+  for (const Box& box : {Box{0, 0, nan, 4}, Box{5, 5, 5, 9}, Box{-9, -9, -1, -1}, Box{200, 0, 210, 10}})
+    CHECK_THROWS(analyzer->analyze(picture.view(), std::span(&box, 1), {}, out), invalid_argument);
+  CHECK_THROWS(FaceTracker::make(nullptr), invalid_argument);
+  CHECK_THROWS(FaceTracker::make(analyzer, {.smooth_mask = 1}), invalid_argument);
+}
