@@ -16,7 +16,8 @@ std::string environment(const char* name);
 
 // ---- paths: UTF-8 in every std::string of the library; a narrow path means the code page on Windows ----
 
-inline std::filesystem::path native_path(const std::string& utf8) { return std::u8string(utf8.begin(), utf8.end()); }
+/// Throws invalid_argument for text that is not UTF-8, where that matters.
+std::filesystem::path native_path(const std::string& utf8);
 inline std::string utf8_path(const std::filesystem::path& path) {
   const std::u8string text = path.u8string();
   return {text.begin(), text.end()};

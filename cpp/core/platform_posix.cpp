@@ -28,6 +28,8 @@ std::string environment(const char* name) {
   return value != nullptr ? value : "";
 }
 
+std::filesystem::path native_path(const std::string& utf8) { return utf8; }
+
 // ---- files ----
 
 namespace {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "forge_rt/core/error.h"
 #include "platform.h"
 
 namespace forge_rt::platform {
@@ -24,8 +25,8 @@ HANDLE handle(File file) { return reinterpret_cast<HANDLE>(file); }
 
 std::wstring wide(const std::string& utf8) {
   const int bytes = static_cast<int>(utf8.size());
-  std::wstring out(static_cast<std::size_t>(MultiByteToWideChar(CP_UTF8, 0, utf8.data(), bytes, nullptr, 0)), L'\0');
-  MultiByteToWideChar(CP_UTF8, 0, utf8.data(), bytes, out.data(), static_cast<int>(out.size()));
+  std::wstring out(static_cast<std::size_t>(MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, utf8.data(), bytes, nullptr, 0)), L'\0');
+  MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, utf8.data(), bytes, out.data(), static_cast<int>(out.size()));
   return out;
 }
 
@@ -47,6 +48,12 @@ std::string environment(const char* name) {
     length = GetEnvironmentVariableW(key.c_str(), value.data(), length);
   }
   return utf8(value.data(), static_cast<int>(length));
+}
+
+std::filesystem::path native_path(const std::string& utf8) {
+  std::wstring path = wide(utf8);
+  check_argument(!path.empty() || utf8.empty(), "a path must be UTF-8, got bytes that are not; arguments of main() are in the code page");
+  return path;
 }
 
 // ---- files ----
