@@ -43,6 +43,16 @@ def learning_rate(step: int, steps: int, highest: float) -> float:
     return highest * rise * max(fall, 0.0)
 
 
+def moving_average(decay: float) -> Callable[..., None]:
+    """Exponential; young averages forget faster, so that they do not remember the start."""
+
+    def update(average: list[torch.Tensor], current: list[torch.Tensor], count: torch.Tensor) -> None:
+        n = float(count)
+        torch._foreach_lerp_(average, current, 1 - min(decay, (1 + n) / (10 + n)))
+
+    return update
+
+
 class Recipe(L.LightningModule):
     """A network, its moving average (what is shipped), one loss."""
 
@@ -52,9 +62,7 @@ class Recipe(L.LightningModule):
         super().__init__()
         self.net = net
         self.steps, self.highest, self.weight_decay = steps, highest, weight_decay
-        self.average = torch.optim.swa_utils.AveragedModel(
-            net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay), use_buffers=True
-        )
+        self.average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=moving_average(decay), use_buffers=True)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The loss and its parts, for the curve."""

@@ -161,8 +161,10 @@ class FaceAnalyzer:
         DeviceUnavailableError.
         """
         locate_runtime()
+        path = bundles.find(bundle)
+        self.name = path.name.removesuffix(bundles.SUFFIX)
         self._analyzer = _core.FaceAnalyzer.load(
-            bundles.find(bundle), device=device, provider=provider, precision=precision, threads=threads or 0,
+            path, device=device, provider=provider, precision=precision, threads=threads or 0,
             detector=None if detector is None else bundles.find(detector), parsing=parsing, landmarks=landmarks, depth=depth, batch=batch,
         )  # fmt: skip
         self._labels = self._analyzer.labels

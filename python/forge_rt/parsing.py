@@ -110,18 +110,11 @@ def output_names(files: Sequence[Path]) -> list[str]:
 
 
 def document(faces: Faces, analyzer: FaceAnalyzer, **more: Any) -> dict[str, Any]:
-    """The JSON of one image: labels (id → name), faces, times in milliseconds."""
-    return {
-        **more,
-        "size": {"width": faces.width, "height": faces.height},
-        "model": {
-            "name": analyzer.name, "sha256": analyzer.hash, "precision": analyzer.precision, "provider": analyzer.provider,
-        },
-        "labels": {str(label.id): label.name for label in analyzer.labels},
-        "side": analyzer.side,
-        "faces": faces.to_json(),
-        "ms": {name: round(value, 3) for name, value in faces.ms.items()},
+    """The JSON of one image: `more`, the model, and what `Faces.to_dict` says."""
+    model = {
+        "name": analyzer.name, "sha256": analyzer.hash, "precision": analyzer.precision, "provider": analyzer.provider,
     }  # fmt: skip
+    return {**more, "model": model, "side": analyzer.side, **faces.to_dict()}
 
 
 def _analyzer(job: Job) -> FaceAnalyzer:
