@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -155,7 +156,8 @@ void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& b
 
 void parallel_for_ranges(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body) {
   grain = std::max<std::int64_t>(grain, 1);
-  parallel_for((count + grain - 1) / grain, [&](std::int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); });
+  const auto range = [&](std::int64_t i) { body(i * grain, std::min(count, (i + 1) * grain)); };
+  parallel_for((count + grain - 1) / grain, std::cref(range));  // by reference: a copy would not fit std::function's own memory
 }
 
 }  // namespace forge_rt

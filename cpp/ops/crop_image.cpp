@@ -39,8 +39,9 @@ void crop_image(const ImageView& frame, std::span<const Affine> to_frame, const 
   options.validate();
   const auto batch = static_cast<std::int64_t>(to_frame.size());
   expect(out, "out", "[B, 3, S_y, S_x]", DType::f32, {batch, 3, kAny, kAny});
-  check_argument(out.device() == frame.device, "out must be where the frame is, ", frame.device.str(), ", got ", out.str());
-  check_argument(out.size(2) <= 32768 && out.size(3) <= 32768, "sides of a crop must be at most 32768 pixels, got ", out.str());
+  check_argument(out.device() == frame.device, "out must be where the frame is, ", frame.device.str(), ", got ", out.device().str());
+  check_argument(out.size(2) <= 32768 && out.size(3) <= 32768, "sides of a crop must be at most 32768 pixels, got ", out.size(2), " x ",
+                 out.size(3));
   for (std::size_t i = 0; i < to_frame.size(); ++i) crop::check_matrix(to_frame[i], i);
   if (out.count() == 0) return;
 

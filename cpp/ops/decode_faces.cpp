@@ -68,9 +68,9 @@ void decode_faces(const Tensor& score, const Tensor& box, const Tensor& points, 
   expect(box, "box", "[B, 4, h, w]", DType::f32, {batch, 4, height, width});
   expect(points, "points", "[B, 10, h, w]", DType::f32, {batch, 10, height, width});
   for (const Tensor* t : {&score, &box, &points})
-    check(t->device().is_cpu(), ErrorCode::unsupported, "decode_faces works on the CPU, got ", t->str(),
+    check(t->device().is_cpu(), ErrorCode::unsupported, "decode_faces works on the CPU, got a tensor on ", t->device().str(),
           "; copy the detector's outputs there");
-  check_argument(cells <= 0x7FFFFFFF, "a detector's map must have fewer than 2^31 cells, got ", score.str());
+  check_argument(cells <= 0x7FFFFFFF, "a detector's map must have fewer than 2^31 cells, got ", cells);
 
   out.clear();
   if (cells == 0) return;

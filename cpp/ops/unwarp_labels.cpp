@@ -83,7 +83,7 @@ void unwarp_labels(const Tensor& logits, const Affine& to_crop, int crop_width, 
   expect(logits, "logits", "[C, h, w]", DType::f32, {kAny, kAny, kAny});
   const std::int64_t channels = logits.size(0);
   check_argument(channels >= 1 && channels <= unwarp::kMostClasses, "logits must have 1..", unwarp::kMostClasses, " classes, got ",
-                 logits.str());
+                 channels);
   const std::uint64_t all = channels >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << channels) - 1;
   check_argument(channels > 64 || (options.masked & all) != all, "at least one of ", channels, " classes must not be masked");
   unwarp::UnwarpArgs args{};

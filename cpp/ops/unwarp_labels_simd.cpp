@@ -3,6 +3,8 @@
 // Three passes: the best class of every grid point, a vector of points at a time; the class of every cell whose corners agree, and for
 // the points of the other cells their logits side by side (channels last); then the frame's pixels, a vector at a time: most lie in
 // cells of known class, each of the rest blends four rows of logits and takes the best.
+#include <functional>
+
 #include "../core/scratch.h"
 #include "../core/simd.h"
 #include "forge_rt/core/thread_pool.h"
@@ -300,9 +302,10 @@ void unwarp_labels_simd(const UnwarpArgs& a, Stream) {
   parallel_for_ranges(a.grid.height, 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t y = begin; y < end; ++y) prepare_row(job, static_cast<int>(y));
   });
-  parallel_for_ranges(a.rect.height(), 16, [&](std::int64_t begin, std::int64_t end) {
+  const auto unwarp_rows = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) unwarp_row(job, blend_one, a.rect.top + static_cast<int>(row));
-  });
+  };
+  parallel_for_ranges(a.rect.height(), 16, std::cref(unwarp_rows));  // three captures: a copy would be allocated
 }
 
 // ---- one channel ----
