@@ -17,7 +17,7 @@ from .fit import Batch, Recipe, fit
 from .samples import Samples
 from .scenes import SMALLEST, Scene, compose
 
-STEPS, BATCH, HIGHEST, SIZE = 3000, 24, 3e-3, 320
+STEPS, BATCH, HIGHEST, SIZE = 2200, 24, 3e-3, 320
 _CENTRE = 0.22  #: half the side of the region of a box whose cells shall find it
 _HIDDEN = 0.12  #: faces that show less of their box than this are neither wanted nor wrong
 
