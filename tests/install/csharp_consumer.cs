@@ -22,7 +22,9 @@ static class Program
         fixed (byte* data = pixels)
         {
             analyzer.Analyze(data, Width, Height, PixelFormat.Rgba, faces);
-            Expect(faces.Count == 1 && faces[0].landmark_count == 68 && faces[0].box[0] > 130 && faces[0].box[2] < 190, "face");
+            Expect(faces.Count == 1, "count");
+            frt_face face = faces[0];
+            Expect(face.landmark_count == 68 && face.box[0] > 130 && face.box[2] < 190, "face");
             byte* mask = faces.Mask(out int width, out int height);
             Expect(width == Width && height == Height && mask[120 * Width + 160] == 1 && mask[0] == 0, "mask");
             Expect(analyzer.Labels.Length == 3 && analyzer.Labels[1].Name == "skin" && analyzer.Labels[1].Red == 204, "labels");
