@@ -1,10 +1,12 @@
 #include "registry.h"
 
+#include "crop_image_table.h"
 #include "head_lbs_table.h"
 #include "interpolate_table.h"
 #include "label_projection_table.h"
 #include "rasterize_table.h"
 #include "sample_texture_table.h"
+#include "unwarp_labels_table.h"
 
 namespace forge_rt {
 namespace {
@@ -26,7 +28,10 @@ std::vector<OpPath> op_paths(Device device) {
           describe(texture::sample_texture_table(), device),
           describe(labels::project_labels_table(), device),
           describe(labels::label_coverage_table(), device),
-          describe(labels::point_visibility_table(), device)};
+          describe(labels::point_visibility_table(), device),
+          describe(crop::crop_image_table(), device),
+          describe(unwarp::unwarp_labels_table(), device),
+          describe(unwarp::unwarp_map_table(), device)};
 }
 
 }  // namespace forge_rt

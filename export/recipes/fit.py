@@ -48,7 +48,9 @@ def moving_average(decay: float) -> Callable[..., None]:
 
     def update(average: list[torch.Tensor], current: list[torch.Tensor], count: torch.Tensor) -> None:
         n = float(count)
-        torch._foreach_lerp_(average, current, 1 - min(decay, (1 + n) / (10 + n)))
+        weight = 1 - min(decay, (1 + n) / (10 + n))
+        for old, new in zip(average, current, strict=True):
+            old.lerp_(new, weight) if old.is_floating_point() else old.copy_(new)  # counters of batch norms are whole
 
     return update
 
