@@ -88,7 +88,11 @@ def test_finds_and_places_a_face(analyzer: fr.FaceAnalyzer) -> None:
         face.landmarks[0].tolist(), abs=1e-3
     )
     shown = faces.overlay(image)
-    assert shown.shape == image.shape and (shown[82:118, 122:158] == [255, 0, 0]).all(2).mean() > 0.5 and (image[0] == shown[0]).all()
+    assert (
+        shown.shape == image.shape
+        and (shown[82:118, 122:158] == [255, 0, 0]).all(2).mean() > 0.5
+        and (image[0] == shown[0]).all()
+    )
     only = analyzer.detect(image)
     assert len(only) == 1 and only[0].box == face.box and only[0].landmarks is None
 
@@ -368,14 +372,30 @@ def changed(path: list[str | int], value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [
-        (["input", "size"], [64], "input.size"), (["input", "size"], [64, 1e9], "input.size"), (["input", "order"], "rgb", "input.order"),
-        (["input", "mean"], [1, 2], "input.mean"), (["input", "scale"], [1, 2, "3"], "input.scale"), (["input", "tensor"], "picture", "picture|image"),
-        (["crop", "rule"], "six_points", "crop.rule"), (["crop", "rotate"], 1, "crop.rotate"), (["crop", "box"], None, "crop.box"),
-        (["variants"], {}, "variants"), (["variants", "fp32", "stages"], [], "stages"), (["variants", "fp32", "stages", 0, "file"], "x.onnx", "file"),
-        (["outputs", "parsing", "kind"], "odds", "kind"), (["outputs", "parsing", "tensor"], "masks", "masks"), (["outputs", "parsing", "ignore"], [0, 1, 2], "ignore"),
-        (["outputs", "landmarks", "columns"], ["y", "x"], "columns"), (["outputs", "landmarks", "columns"], ["x", "y"], "outputs.landmarks"),
-        (["outputs", "depth", "tensor"], "logits", "outputs.depth"), (["labels", 1, "id"], 0, "labels.1..id"), (["labels", 1, "color"], [1, 2, 256], "color"),
-        (["side"], "left", "side"), (["detector", "stride"], 0, "detector.stride"), (["detector", "multiple"], 20, "multiple"), (["detector", "stride"], 16, "score|box|points"),
+        (["input", "size"], [64], "input.size"),
+        (["input", "size"], [64, 1e9], "input.size"),
+        (["input", "order"], "rgb", "input.order"),
+        (["input", "mean"], [1, 2], "input.mean"),
+        (["input", "scale"], [1, 2, "3"], "input.scale"),
+        (["input", "tensor"], "picture", "picture|image"),
+        (["crop", "rule"], "six_points", "crop.rule"),
+        (["crop", "rotate"], 1, "crop.rotate"),
+        (["crop", "box"], None, "crop.box"),
+        (["variants"], {}, "variants"),
+        (["variants", "fp32", "stages"], [], "stages"),
+        (["variants", "fp32", "stages", 0, "file"], "x.onnx", "file"),
+        (["outputs", "parsing", "kind"], "odds", "kind"),
+        (["outputs", "parsing", "tensor"], "masks", "masks"),
+        (["outputs", "parsing", "ignore"], [0, 1, 2], "ignore"),
+        (["outputs", "landmarks", "columns"], ["y", "x"], "columns"),
+        (["outputs", "landmarks", "columns"], ["x", "y"], "outputs.landmarks"),
+        (["outputs", "depth", "tensor"], "logits", "outputs.depth"),
+        (["labels", 1, "id"], 0, "labels.1..id"),
+        (["labels", 1, "color"], [1, 2, 256], "color"),
+        (["side"], "left", "side"),
+        (["detector", "stride"], 0, "detector.stride"),
+        (["detector", "multiple"], 20, "multiple"),
+        (["detector", "stride"], 16, "score|box|points"),
         (["input", "size"], [32, 32], "contract"),
     ],
 )  # fmt: skip
