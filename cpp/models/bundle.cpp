@@ -30,7 +30,9 @@ class Source {
       prefix_ = archive_.begin()->first.substr(0, archive_.begin()->first.find('/') + 1);
   }
 
-  std::string name(const std::string& file) const { return platform::utf8_path(platform::native_path(path_) / platform::native_path(file)); }
+  std::string name(const std::string& file) const {
+    return platform::utf8_path(platform::native_path(path_) / platform::native_path(file));
+  }
   Tensor read(const std::string& file) const {
     if (!is_archive_) return read_file(name(file));
     const auto found = archive_.find(prefix_ + file);

@@ -9,7 +9,7 @@ import numpy.typing
 import os
 import typing
 import typing_extensions
-__all__: list[str] = ['Binding', 'Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'ForgeError', 'ForgeHead', 'GraphPort', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'Session', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'check_device', 'contour_rows', 'cuda_status', 'encode_png', 'engine_cache_key', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'vertex_normals']
+__all__: list[str] = ['Binding', 'Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAnalyzer', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'FaceTracker', 'ForgeError', 'ForgeHead', 'GraphPort', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'Session', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'check_device', 'contour_rows', 'cuda_status', 'encode_png', 'engine_cache_key', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'vertex_normals']
 class ForgeError(Exception):
     code: typing.ClassVar[str]
 class CancelledError(ForgeError, RuntimeError):
@@ -1192,6 +1192,90 @@ class ForgeHead:
     @property
     def triangles(self) -> Tensor:
         ...
+class _FaceResult:
+    """
+    What was found; see forge_rt.Faces.
+    """
+    @property
+    def confidence(self) -> typing.Any:
+        ...
+    @property
+    def depth(self) -> typing.Any:
+        ...
+    @property
+    def faces(self) -> list:
+        ...
+    @property
+    def height(self) -> int:
+        ...
+    @property
+    def mask(self) -> typing.Any:
+        ...
+    @property
+    def ms(self) -> dict:
+        ...
+    @property
+    def width(self) -> int:
+        ...
+class FaceAnalyzer:
+    """
+    Compiled FaceAnalyzer; use forge_rt.FaceAnalyzer.
+    """
+    @staticmethod
+    def load(bundle: os.PathLike | str | bytes, *, device: str, provider: str, precision: str, threads: typing.SupportsInt | typing.SupportsIndex, detector: os.PathLike | str | bytes | None, parsing: bool, landmarks: bool, depth: bool, batch: typing.SupportsInt | typing.SupportsIndex) -> FaceAnalyzer:
+        ...
+    def analyze(self, images: list, format: str, bt709: bool, options: dict) -> list[_FaceResult]:
+        ...
+    def analyze_boxes(self, image: typing.Any, boxes: collections.abc.Sequence[typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"]], format: str, bt709: bool, options: dict) -> _FaceResult:
+        ...
+    def analyze_crops(self, image: typing.Any, to_crop: collections.abc.Sequence[typing.Annotated[collections.abc.Sequence[typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"]], "FixedSize(2)"]], format: str, bt709: bool, options: dict) -> _FaceResult:
+        ...
+    def crop_of_box(self, arg0: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"]) -> tuple:
+        ...
+    def crop_of_points(self, arg0: typing.Annotated[collections.abc.Sequence[typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"]], "FixedSize(5)"]) -> tuple:
+        ...
+    def detect(self, image: typing.Any, format: str, bt709: bool, options: dict) -> list:
+        ...
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        ...
+    @property
+    def depth_unit(self) -> str:
+        ...
+    @property
+    def has_detector(self) -> bool:
+        ...
+    @property
+    def hash(self) -> str:
+        ...
+    @property
+    def labels(self) -> list[LabelInfo]:
+        ...
+    @property
+    def landmark_count(self) -> int:
+        ...
+    @property
+    def precision(self) -> str:
+        ...
+    @property
+    def provider(self) -> str:
+        ...
+    @property
+    def provider_reason(self) -> str:
+        ...
+    @property
+    def side(self) -> str:
+        ...
+class FaceTracker:
+    """
+    Compiled FaceTracker; use forge_rt.FaceTracker.
+    """
+    def __init__(self, analyzer: FaceAnalyzer, *, detect_every: typing.SupportsInt | typing.SupportsIndex, lost_below: typing.SupportsFloat | typing.SupportsIndex, smooth_landmarks: bool, min_cutoff_hz: typing.SupportsFloat | typing.SupportsIndex, beta: typing.SupportsFloat | typing.SupportsIndex, derivative_cutoff_hz: typing.SupportsFloat | typing.SupportsIndex, smooth_mask: typing.SupportsFloat | typing.SupportsIndex, analyze: dict) -> None:
+        ...
+    def reset(self) -> None:
+        ...
+    def update(self, image: typing.Any, time_s: typing.SupportsFloat | typing.SupportsIndex, format: str, bt709: bool) -> _FaceResult:
+        ...
 class TarWriter:
     """
     Writes a tar archive (ustar) that appears under its name complete or not at all. The bytes depend on names and data alone. As a context manager: aborts unless finished.
@@ -1252,8 +1336,24 @@ class Topology:
         ...
     def to(self, device: str) -> Topology:
         ...
+def _box_iou(a: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], b: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"]) -> float:
+    """
+    Intersection over union of two boxes (left, top, right, bottom).
+    """
 def _camera_presets() -> list[str]:
     ...
+def _crop_footprint(to_frame: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(6)"], crop: typing.Any, frame: typing.Any) -> tuple[int, int, int, int]:
+    """
+    (left, top, right, bottom) of the frame pixels that may lie in a crop.
+    """
+def _crop_image(frame: typing.Any, matrices: typing.Any, size: typing.Any, *, mean: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"] = [0.0, 0.0, 0.0], scale: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"] = [1.0, 1.0, 1.0], bgr: bool = False, border: str = 'constant', fill: typing.SupportsInt | typing.SupportsIndex = 0, format: str = 'rgb', bt709: bool = False, out: typing.Any = None) -> Tensor:
+    """
+    Affine crops [B, 3, h, w] float32 of a uint8 frame; matrices [B, 6] map crop pixels to frame pixels. See forge_rt/ops/crop_image.h.
+    """
+def _decode_faces(score: typing.Any, box: typing.Any, points: typing.Any, *, stride: typing.SupportsInt | typing.SupportsIndex = 8, score_threshold: typing.SupportsFloat | typing.SupportsIndex = 0.5, iou_threshold: typing.SupportsFloat | typing.SupportsIndex = 0.4000000059604645, max_faces: typing.SupportsInt | typing.SupportsIndex = 64) -> list:
+    """
+    Faces of a detector's maps as dictionaries: image, score, box (left, top, right, bottom), points (5 x 2).
+    """
 def _focal_from_fov(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
     ...
 def _focal_from_published_fov(arg0: typing.SupportsFloat | typing.SupportsIndex) -> float:
@@ -1264,6 +1364,10 @@ def _fov_from_published(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1:
     ...
 def _inspect_runtime_library(path: str) -> dict:
     ...
+def _invert_affine(matrix: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(6)"]) -> typing.Annotated[list[float], "FixedSize(6)"]:
+    """
+    The inverse of x' = a x + b y + c, y' = d x + e y + f.
+    """
 def _look_at_h_v(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: typing.SupportsFloat | typing.SupportsIndex, arg2: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg3: typing.SupportsFloat | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
     ...
 def _orbit(arg0: typing.SupportsFloat | typing.SupportsIndex, arg1: typing.SupportsFloat | typing.SupportsIndex, arg2: typing.SupportsFloat | typing.SupportsIndex, arg3: typing.SupportsFloat | typing.SupportsIndex, arg4: typing.SupportsFloat | typing.SupportsIndex, arg5: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg6: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg7: typing.Annotated[numpy.typing.ArrayLike, numpy.float64], arg8: typing.Any) -> Camera:
@@ -1284,6 +1388,14 @@ def _to_clip(arg0: typing.Any, arg1: collections.abc.Sequence[Camera], arg2: typ
     ...
 def _unproject(arg0: typing.Any, arg1: typing.Any, arg2: collections.abc.Sequence[Camera]) -> Tensor:
     ...
+def _unwarp_labels(logits: typing.Any, to_crop: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(6)"], crop: typing.Any, frame: typing.Any, *, nearest: bool = False, masked: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [], background: typing.SupportsInt | typing.SupportsIndex = 0, labels: bool = True, confidence: bool = False, rect: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"] | None = None, below: typing.Any = None) -> tuple[typing.Any, typing.Any]:
+    """
+    Class ids and confidences [H, W] uint8 of a frame from logits [C, h, w] of a crop. See forge_rt/ops/unwarp_labels.h.
+    """
+def _unwarp_map(map: typing.Any, to_crop: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(6)"], crop: typing.Any, frame: typing.Any, *, mask: typing.Any = None, rect: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"] | None = None, below: typing.Any = None) -> Tensor:
+    """
+    A map [h, w] of a crop at the pixels of its frame: [H, W] float32.
+    """
 def best_isa() -> str:
     ...
 def check_device(name: str) -> str:

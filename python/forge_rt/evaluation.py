@@ -46,13 +46,17 @@ OVERLAP = 0.5  #: intersection over union that makes a found face a true one
 class Analyzer(Protocol):
     """The part of forge_rt.FaceAnalyzer that is used."""
 
-    labels: Any
-    side: str
-    depth_unit: str
-    crop_size: Any
-
-    def __call__(self, image: np.ndarray, **options: Any) -> Any: ...
-    def crop_of(self, points: np.ndarray) -> Any: ...
+    @property
+    def labels(self) -> Any: ...
+    @property
+    def side(self) -> str: ...
+    @property
+    def depth_unit(self) -> str: ...
+    @property
+    def crop_size(self) -> Any: ...
+    @property
+    def __call__(self) -> Any: ...  # (image, crops=None, **options) → Faces
+    def crop_of(self, face: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ _CHAIN = [
 def _cascade_path(name: str) -> str:
     import cv2
 
-    path = Path(cv2.data.haarcascades, f"haarcascade_{name}.xml")
+    path = Path(cv2.__file__).parent / "data" / f"haarcascade_{name}.xml"
     if not path.is_file():
         raise NotFoundError(f"OpenCV has no cascade at {path}; install opencv-python-headless")
     return str(path)

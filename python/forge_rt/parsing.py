@@ -118,10 +118,8 @@ def document(faces: Faces, analyzer: FaceAnalyzer, **more: Any) -> dict[str, Any
 
 
 def _analyzer(job: Job) -> FaceAnalyzer:
-    own = job.detector in ("bundle", "haar")
-    return FaceAnalyzer(
-        job.model, device=job.device, precision=job.precision, **({} if own else {"detector": job.detector})
-    )
+    detector = None if job.detector in ("bundle", "haar") else job.detector
+    return FaceAnalyzer(job.model, job.device, precision=job.precision, detector=detector)
 
 
 def _image(path: Path, name: str, analyzer: FaceAnalyzer, job: Job, done: Outcome) -> None:

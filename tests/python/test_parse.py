@@ -16,6 +16,10 @@ from forge_rt.parsing import Job, run
 pytest.importorskip("onnxruntime", reason="networks need the extra 'cpu' (onnxruntime)")
 
 
+#: spec face_analysis §4, the column of the BiSeNet forks
+BISENET = "background skin l_brow r_brow l_eye r_eye eye_g l_ear r_ear ear_r nose mouth u_lip l_lip neck neck_l cloth hair hat"
+
+
 @pytest.fixture(scope="module")
 def portrait() -> np.ndarray:
     return np.asarray(fr.ForgeHead().generate(seed=11, index=2, size=320, camera="frontal").rgb)[0]
@@ -49,9 +53,7 @@ def test_a_portrait_gives_mask_overlay_and_json(tmp_path, portrait):
     picture = cv2.imread(str(tmp_path / "out/face_overlay.png"))
     assert picture.shape == portrait.shape and np.abs(picture[..., ::-1].astype(int) - portrait).mean() > 10
     about = json.loads((tmp_path / "out/face.json").read_text())
-    assert about["labels"] == {str(i): name for i, name in enumerate(
-        "background skin l_brow r_brow l_eye r_eye eye_g l_ear r_ear ear_r nose mouth u_lip l_lip neck neck_l cloth hair hat".split()
-    )}  # fmt: skip
+    assert list(about["labels"].items()) == [(str(i), name) for i, name in enumerate(BISENET.split())]
     (face,) = about["faces"]
     assert len(face["landmarks"]) == 68 and len(face["visibility"]) == 68 and 0 < face["confidence"] <= 1
     assert about["width"] == 320 and about["ms"]["total"] > 0 and about["image"] == "face.png"
@@ -85,7 +87,10 @@ def test_grey_alpha_and_16_bits_give_the_face_too(tmp_path, portrait):
 
 
 def test_tiny_and_odd_sizes(tmp_path, portrait):
-    files = [write(tmp_path / f"s{w}x{h}.png", cv2.resize(portrait, (w, h))) for w, h in ((1, 1), (2, 700), (33, 31), (321, 1), (57, 64))]
+    files = [
+        write(tmp_path / f"s{w}x{h}.png", cv2.resize(portrait, (w, h)))
+        for w, h in ((1, 1), (2, 700), (33, 31), (321, 1), (57, 64))
+    ]
     outcome, told = parse(files, tmp_path / "out")
     assert outcome.images == 5 and not told
     for file in files:
@@ -193,7 +198,12 @@ def test_cli(tmp_path, portrait, capfd):
 def test_pictures_in_memory():
     assert (to_rgb8(np.zeros((2, 3), np.uint8)) == 0).all()
     assert to_rgb8(np.full((1, 1, 3), 65535, np.uint16)).max() == 255
-    for wrong in (np.zeros((2, 2, 3), np.float32), np.zeros((2, 2, 5), np.uint8), np.zeros(7, np.uint8), np.zeros((0, 4, 3), np.uint8)):
+    for wrong in (
+        np.zeros((2, 2, 3), np.float32),
+        np.zeros((2, 2, 5), np.uint8),
+        np.zeros(7, np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+    ):
         with pytest.raises(fr.InvalidArgumentError):
             to_rgb8(wrong)
     assert labels.names("celebamask-hq")[17] == "hair"

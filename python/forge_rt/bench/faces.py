@@ -16,6 +16,8 @@ import forge_rt as fr
 from forge_rt import bundles
 from forge_rt.backend import Session
 from forge_rt.bench.harness import Contestant, Run
+from forge_rt.face_analyzer import FaceAnalyzer, FaceTracker
+from forge_rt.forge_head import ForgeHead
 
 SIZE, WIDTH, HEIGHT, SEED = 256, 1280, 720, 4711
 CROP_MS, CROP_INT8_MS, FRAME_MS, AROUND_MS = 25.0, 15.0, 33.0, 4.0
@@ -31,7 +33,7 @@ def frame_with(count: int, shift: int = 0) -> np.ndarray:
     side = min(HEIGHT // rows, WIDTH // columns, 560)
     ramp = np.linspace(70, 170, WIDTH, dtype=np.float32)
     frame = np.repeat(np.repeat(ramp[None, :, None], HEIGHT, 0), 3, 2).astype(np.uint8)
-    images = fr.ForgeHead().generate(seed=SEED, index=range(count), size=side, camera="portrait")
+    images = ForgeHead().generate(seed=SEED, index=range(count), size=side, camera="portrait")
     rgb, mask = np.asarray(images.rgb), np.asarray(images.segmentation)
     for k in range(count):
         y = (k // columns) * (HEIGHT // rows) + (HEIGHT // rows - side) // 2
@@ -130,7 +132,7 @@ def run(run: Run) -> None:
     cv2.setNumThreads(threads)
     run.problem = {"model": MODEL, "crop": SIZE, "frame": f"{WIDTH} x {HEIGHT}", "faces": list(FACES), "seed": SEED}
     run.measure_ceilings(threads)
-    analyzer, quick = fr.FaceAnalyzer(MODEL, threads=threads), fr.FaceAnalyzer(MODEL, precision="int8", threads=threads)
+    analyzer, quick = FaceAnalyzer(MODEL, threads=threads), FaceAnalyzer(MODEL, precision="int8", threads=threads)
     frames = {n: frame_with(n) for n in FACES}
     try:
         peer = Peer(MODEL, threads)
@@ -151,7 +153,7 @@ def run(run: Run) -> None:
         run.notes.append("no GPU here: batch 1 and 32 with and without graph capture were not measured")
 
 
-def _parity(run: Run, analyzer: fr.FaceAnalyzer, peer: Peer, frames: dict[int, np.ndarray]) -> None:
+def _parity(run: Run, analyzer: FaceAnalyzer, peer: Peer, frames: dict[int, np.ndarray]) -> None:
     for n, frame in frames.items():
         ours = analyzer(frame, format="bgr")
         mask, landmarks = peer(frame)
@@ -160,7 +162,8 @@ def _parity(run: Run, analyzer: fr.FaceAnalyzer, peer: Peer, frames: dict[int, n
         )
         if len(ours.faces) != len(landmarks):
             continue
-        differ = np.count_nonzero(ours.mask != mask) / max(np.count_nonzero(mask), 1)
+        assert ours.mask is not None
+        differ = float(np.not_equal(ours.mask, mask).sum()) / max(float((mask > 0).sum()), 1.0)
         run.parity(
             f"mask_differs_{n}",
             differ,
@@ -173,7 +176,7 @@ def _parity(run: Run, analyzer: fr.FaceAnalyzer, peer: Peer, frames: dict[int, n
         run.parity(f"landmarks_differ_px_{n}", worst, 0.5, "mean over a face's points, worst face")
 
 
-def _crops(run: Run, analyzer: fr.FaceAnalyzer, quick: fr.FaceAnalyzer, frame: np.ndarray, threads: int) -> None:
+def _crops(run: Run, analyzer: FaceAnalyzer, quick: FaceAnalyzer, frame: np.ndarray, threads: int) -> None:
     face = analyzer(frame, format="bgr").faces[0]
     options: dict[str, Any] = {"format": "bgr", "crops": [face.to_crop], "depth_map": True}
     run.compare(
@@ -185,7 +188,7 @@ def _crops(run: Run, analyzer: fr.FaceAnalyzer, quick: fr.FaceAnalyzer, frame: n
     run.check("crop_int8_ms", int8, "<=", CROP_INT8_MS, "the same, int8")
 
 
-def _network(run: Run, analyzer: fr.FaceAnalyzer, peer: Peer, frame: np.ndarray, threads: int) -> None:
+def _network(run: Run, analyzer: FaceAnalyzer, peer: Peer, frame: np.ndarray, threads: int) -> None:
     bundle = bundles.Bundle.open(bundles.find(MODEL))
     session = Session(
         np.asarray(bundle.files[peer.about["variants"]["fp32"]["stages"][0]["file"]]).tobytes(), threads=threads
@@ -204,22 +207,29 @@ def _network(run: Run, analyzer: fr.FaceAnalyzer, peer: Peer, frame: np.ndarray,
     run.check("network_vs_python", ratio, ">=", NETWORK_SHARE, "time of Python's ONNX Runtime to ours, same graph")
 
 
-def _frames(run: Run, analyzer: fr.FaceAnalyzer, peer: Peer, frames: dict[int, np.ndarray], threads: int) -> None:
+def _frames(run: Run, analyzer: FaceAnalyzer, peer: Peer, frames: dict[int, np.ndarray], threads: int) -> None:
     for n, frame in frames.items():
         ours, theirs = f"{n} faces, forge_rt", f"{n} faces, Python"
+
+        def with_us(frame: np.ndarray = frame) -> object:
+            return analyzer(frame, format="bgr")
+
+        def with_python(frame: np.ndarray = frame) -> object:
+            return peer(frame)
+
         timings = run.compare(
-            Contestant(ours, "detect, crop, network, mask and landmarks", lambda f=frame: analyzer(f, format="bgr"), n, "face", threads),
-            Contestant(theirs, "the same with onnxruntime and OpenCV", lambda f=frame: peer(f), n, "face", threads),
+            Contestant(ours, "detect, crop, network, mask and landmarks", with_us, n, "face", threads),
+            Contestant(theirs, "the same with onnxruntime and OpenCV", with_python, n, "face", threads),
             rounds=9,
             turn_s=0.3,
         )  # fmt: skip
         run.check(f"frame_{n}_vs_python", timings.ratio(theirs, ours), ">=", END_TO_END, "end to end, 720p")
 
 
-def _video(run: Run, analyzer: fr.FaceAnalyzer, threads: int) -> None:
+def _video(run: Run, analyzer: FaceAnalyzer, threads: int) -> None:
     """One face that moves, followed from frame to frame."""
     moving = [frame_with(1, shift) for shift in (*range(0, 60, 4), *range(60, 0, -4))]
-    tracker = fr.FaceTracker(analyzer)
+    tracker = FaceTracker(analyzer)
     clock = 0
     around: list[float] = []
 
