@@ -16,6 +16,7 @@ Rng = np.random.Generator
 MAX_FACES = 5
 #: Scenes count faces from this many pixels of the box's longer side on, in an image of 320 pixels.
 SMALLEST = 12.0
+_FACE = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # classes of a face
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Scene:
 def compose(rng: Rng, pick: Callable[[Rng], Sample], size: int, *, harsh: bool = True) -> Scene:
     """Zero to five faces, far ones first. `harsh`: colours, blur, noise and codec on top."""
     faces = int(rng.choice(MAX_FACES + 1, p=[0.12, 0.3, 0.22, 0.16, 0.11, 0.09]))
-    image = backdrop(rng, size)
+    image = _surface(rng, pick(rng), size) if rng.random() < 0.3 else backdrop(rng, size)
     owner = np.zeros((size, size), np.uint8)  # which face a pixel of skin belongs to, 1…
     if faces == 1 and rng.random() < 0.5:
         sizes = [size * rng.uniform(0.3, 0.8)]  # one person before a camera
@@ -62,6 +63,18 @@ def compose(rng: Rng, pick: Callable[[Rng], Sample], size: int, *, harsh: bool =
         np.array([k[1] for k in keep], np.float32).reshape(n, 5, 2),
         np.array([k[2] for k in keep], np.float32),
     )
+
+
+def _surface(rng: Rng, sample: Sample, size: int) -> np.ndarray:
+    """Hair, cloth, skin or wall without a face in it, enlarged: what looks like people and is none."""
+    face = np.isin(sample.mask, _FACE)
+    side = int(rng.uniform(0.12, 0.4) * sample.rgb.shape[0])
+    for _ in range(12):
+        y, x = (int(rng.integers(0, s - side + 1)) for s in sample.mask.shape)
+        if not face[y : y + side, x : x + side].any():
+            patch = sample.rgb[y : y + side, x : x + side]
+            return cv2.resize(patch, (size, size), interpolation=cv2.INTER_CUBIC)
+    return backdrop(rng, size)
 
 
 def _place(
@@ -111,7 +124,7 @@ def _paste(
         mask = cv2.GaussianBlur(mask, (0, 0), 0.4 / k)
     flat = cv2.warpAffine(rgb, m, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(mask, m, (size, size), flags=cv2.INTER_LINEAR)
-    skin = np.isin(sample.mask, (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)).astype(np.uint8)
+    skin = np.isin(sample.mask, _FACE).astype(np.uint8)
     face = cv2.warpAffine(skin, m, (size, size), flags=cv2.INTER_NEAREST)
     gain = np.exp(rng.normal(-0.1, 0.25)) * np.exp(rng.normal(0, 0.06, 3))
     image[:] = (image * (1 - alpha[..., None]) + np.clip(flat * gain, 0, 255) * alpha[..., None]).astype(np.uint8)

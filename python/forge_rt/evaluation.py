@@ -43,6 +43,12 @@ THRESHOLD = 0.08  #: of failure rate and area
 OVERLAP = 0.5  #: intersection over union that makes a found face a true one
 
 
+#: left out of the published mean of CelebAMask-HQ (spec face_analysis §7: 14 classes)
+_UNPUBLISHED = ("earring", "necklace", "hat", "cloth")
+SCENES = 500  #: scenes of mode "scenes", unless limited
+SHOWN = 0.25  #: of their box, faces that a scene counts; hidden ones are neither wanted nor wrong
+
+
 class Analyzer(Protocol):
     """The part of forge_rt.FaceAnalyzer that is used."""
 
@@ -57,6 +63,8 @@ class Analyzer(Protocol):
     @property
     def __call__(self) -> Any: ...  # (image, crops=None, **options) → Faces
     def crop_of(self, face: Any, /) -> Any: ...
+    @property
+    def detect(self) -> Any: ...  # (image, **options) → [Face]
 
 
 @dataclass(frozen=True)
@@ -240,8 +248,10 @@ class _Scores:
             names = list(self.classes.values())
             scores, overlap = metrics.f1(self.histogram), metrics.iou(self.histogram)
             mean, n = metrics.mean_defined(scores, without=0)
+            rare = [i for i, name in enumerate(names) if i == 0 or name in _UNPUBLISHED]
+            published, m = metrics.mean_defined(scores, without=rare)
             out["f1"] = {
-                "mean": _number(mean), "classes": n, "mean_iou": _number(metrics.mean_defined(overlap, without=0)[0]),
+                "mean": _number(mean), "classes": n, "mean_published": _number(published), "classes_published": m, "mean_iou": _number(metrics.mean_defined(overlap, without=0)[0]),
                 "pixels": int(self.histogram.sum()),
                 "of_class": {name: {"f1": _number(f), "iou": _number(i), "pixels": int(p)}
                              for name, f, i, p in zip(names, scores, overlap, self.histogram.sum(1), strict=True)},
@@ -289,7 +299,7 @@ def _number(value: Any) -> float | None:
 @dataclass(frozen=True)
 class Evaluation:
     dataset: Path
-    faces: str  #: given or detected
+    faces: str  #: given, detected or scenes
     protocol: str
     truth_labels: str
     groups: dict[str, dict[str, Any]]  #: "all", and each style where there are several
@@ -316,13 +326,16 @@ def evaluate(
     """Runs `analyzer` over `dataset`.
 
     faces     "given": crops by the true landmarks (where there are none: by the bounds of the face's classes). Measures the networks; pixels
-              outside the crop do not count. "detected": the whole pipeline; every pixel counts, missed faces too.
+              outside the crop do not count. "detected": the whole pipeline; every pixel counts, missed faces too. "scenes": only the detector,
+              on scenes of 0 to 5 faces that are put together from the data set (forge_rt.export.recipes.scenes), `limit` of them
     protocol  "pooled": F1 of one histogram over all pixels. "baker": besides, the per-image protocol (metrics.baker_means)
     labels    of masks/ in a folder of images/ and masks/; the model's classes are converted to it
     """
+    if faces == "scenes":
+        return evaluate_scenes(analyzer, dataset, limit=limit, tell=tell)
     if faces not in ("given", "detected") or protocol not in ("pooled", "baker"):
         raise InvalidArgumentError(
-            f"faces is given or detected, protocol pooled or baker; got {faces!r} and {protocol!r}"
+            f"faces is given, detected or scenes, protocol pooled or baker; got {faces!r} and {protocol!r}"
         )
     if limit is not None and limit < 1:
         raise InvalidArgumentError(f"limit must be at least 1, got {limit}")
@@ -345,14 +358,72 @@ def evaluate(
         tell(done + 1, count)
     styles = sorted(set(scores) - {"all"})
     kept = ["all", *(styles if len(styles) > 1 else [])]
-    spent = np.array(milliseconds)
-    throughput = {
-        "images_per_s": _number(1000 * spent.size / spent.sum()), "ms_p50": _number(np.median(spent)), "ms_p99": _number(np.percentile(spent, 99)),
-    }  # fmt: skip
     report = {name: scores[name].report(protocol, faces == "detected") for name in kept}
     return Evaluation(
-        Path(dataset), faces, protocol, truth_labels, report, throughput, _notes(analyzer, faces, truth_labels)
+        Path(dataset),
+        faces,
+        protocol,
+        truth_labels,
+        report,
+        _throughput(milliseconds),
+        _notes(analyzer, faces, truth_labels),
     )
+
+
+def evaluate_scenes(
+    analyzer: Analyzer,
+    dataset: str | os.PathLike[str],
+    *,
+    limit: int | None = None,
+    tell: Callable[[int, int], None] = lambda done, count: None,
+) -> Evaluation:
+    """Recall and precision of the detector on scenes of 320 x 320 with 0 to 5 faces of `dataset`, a function of the data set alone.
+
+    Faces count that are at least 12 pixels long and show at least a quarter of their box; others are neither wanted nor wrong.
+    """
+    from forge_rt.export.recipes.samples import Samples
+    from forge_rt.export.recipes.scenes import SMALLEST, compose
+
+    samples = Samples(dataset)
+    count = limit or SCENES
+    score = _Scores({})
+    milliseconds = []
+    for k in range(count):
+        scene = compose(
+            np.random.default_rng([8, k]), lambda r: samples.read(int(r.integers(len(samples))), depth=False), 320
+        )
+        start = time.perf_counter()
+        found = analyzer.detect(scene.image)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+        longer = np.maximum(scene.boxes[:, 2] - scene.boxes[:, 0], scene.boxes[:, 3] - scene.boxes[:, 1])
+        wanted = (longer >= SMALLEST) & (scene.visible >= SHOWN)
+        boxes, certain = [face.box for face in found], [face.score for face in found]
+        taken = {j for _, j in metrics.match_boxes(scene.boxes[wanted], boxes, certain, OVERLAP)}
+        spared = {j for _, j in metrics.match_boxes(scene.boxes[~wanted], boxes, certain, OVERLAP)} - taken
+        score.images += 1
+        score.truths += int(wanted.sum())
+        score.matched += len(taken)
+        score.found += len(boxes) - len(spared)
+        tell(k + 1, count)
+    notes = [
+        f"scenes of 320 x 320 pixels with 0 to 5 faces; counted are faces of {SMALLEST:g} pixels and more that show {SHOWN:.0%} of their box"
+    ]
+    return Evaluation(
+        Path(dataset),
+        "scenes",
+        "pooled",
+        "forgehead",
+        {"all": score.report("pooled", True)},
+        _throughput(milliseconds),
+        notes,
+    )
+
+
+def _throughput(milliseconds: list[float]) -> dict[str, float | None]:
+    spent = np.array(milliseconds)
+    return {
+        "images_per_s": _number(1000 * spent.size / spent.sum()), "ms_p50": _number(np.median(spent)), "ms_p99": _number(np.percentile(spent, 99)),
+    }  # fmt: skip
 
 
 def _look(analyzer: Analyzer, item: Item, truth_labels: str, mode: str) -> tuple[Any, float]:
@@ -465,7 +536,8 @@ def text(result: Evaluation) -> str:
         if "f1" in group:
             f1 = group["f1"]
             lines.append(
-                f"  mean F1 {_percent(f1['mean'])} of {f1['classes']} classes · mean IoU {_percent(f1['mean_iou'])}"
+                f"  mean F1 {_percent(f1['mean'])} of {f1['classes']} classes, {_percent(f1['mean_published'])} of the {f1['classes_published']} "
+                f"without {', '.join(_UNPUBLISHED)} · mean IoU {_percent(f1['mean_iou'])}"
             )
             rows = [f"{label} {_percent(row['f1'])}" for label, row in f1["of_class"].items() if row["f1"] is not None]
             lines += ["    " + " · ".join(rows[i : i + 6]) for i in range(0, len(rows), 6)]

@@ -26,7 +26,10 @@ def evaluate(
         str | None, typer.Option(metavar="SET", help="Classes of masks/: lapa, celebamask-hq, ...")
     ] = None,
     faces: Annotated[
-        str, typer.Option(help="given: crops by the true landmarks; detected: the whole pipeline.")
+        str,
+        typer.Option(
+            help="given: crops by the true landmarks; detected: the whole pipeline; scenes: the detector, on made-up scenes."
+        ),
     ] = "given",
     limit: Annotated[int | None, typer.Option(metavar="N", help="Only the first N images.")] = None,
     precision: Annotated[str, typer.Option(help="Variant of the bundle: auto, fp32, fp16, int8.")] = "auto",
