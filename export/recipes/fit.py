@@ -15,6 +15,8 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from .curve import draw
+
 WARM_UP = 200  # steps
 COOL_DOWN = 0.35  # share of the steps
 Batch = dict[str, torch.Tensor]
@@ -156,4 +158,5 @@ def fit(
     else:
         recipe.load_state_dict(torch.load(last, weights_only=False)["state_dict"])
     torch.save(recipe.average.module.state_dict(), out / "average.pt")
+    (out / "curve.svg").write_text(draw(out / "curve.csv"), encoding="utf-8")
     return recipe

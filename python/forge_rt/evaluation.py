@@ -251,7 +251,8 @@ class _Scores:
             rare = [i for i, name in enumerate(names) if i == 0 or name in _UNPUBLISHED]
             published, m = metrics.mean_defined(scores, without=rare)
             out["f1"] = {
-                "mean": _number(mean), "classes": n, "mean_published": _number(published), "classes_published": m, "mean_iou": _number(metrics.mean_defined(overlap, without=0)[0]),
+                "mean": _number(mean), "classes": n, "mean_published": _number(published), "classes_published": m,
+                "mean_iou": _number(metrics.mean_defined(overlap, without=0)[0]),
                 "pixels": int(self.histogram.sum()),
                 "of_class": {name: {"f1": _number(f), "iou": _number(i), "pixels": int(p)}
                              for name, f, i, p in zip(names, scores, overlap, self.histogram.sum(1), strict=True)},
