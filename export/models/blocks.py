@@ -42,19 +42,6 @@ class Merge(nn.Module):
         return self.block(self.squeeze(torch.cat([nnf.interpolate(deep, scale_factor=2.0, mode="nearest"), skip], 1)))
 
 
-def fuse_batch_norms(module: nn.Module) -> nn.Module:
-    """Folds each batch norm that follows a convolution in a Sequential into it, in place. For inference."""
-    for child in module.modules():
-        if not isinstance(child, nn.Sequential):
-            continue
-        layers = list(child)
-        for k in range(len(layers) - 1):
-            if isinstance(layers[k], nn.Conv2d) and isinstance(layers[k + 1], nn.BatchNorm2d):
-                child[k] = torch.nn.utils.fuse_conv_bn_eval(layers[k].eval(), layers[k + 1].eval())
-                child[k + 1] = nn.Identity()
-    return module
-
-
 def macs(module: nn.Module, *inputs: torch.Tensor) -> int:
     """Multiply-accumulates of all convolutions and linear layers of one run."""
     total = 0

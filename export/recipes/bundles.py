@@ -5,31 +5,45 @@ from __future__ import annotations
 import copy
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import forge_rt as fr
 import numpy as np
 import torch
-from forge_rt import bundles, golden
+from forge_rt import InvalidArgumentError, bundles, golden, metrics
 from torch import nn
 
+from ..errors import ExportError
 from ..graphs import export_onnx, quantize_int8, round_weights, to_fp16
 from ..models.detect_mini import STRIDE
 from ..models.faces_mini import SIZE
 from ..verify import compare, record
 from . import scenes
-from .crops import RULE, disturbed
-from .samples import Samples
+from .crops import RULE, Crop, disturbed, plain
+from .samples import Sample, Samples
 
-CALIBRATION = 192  # images
+CALIBRATION, HELD_OUT = 192, 96  #: images (scenes: half as many, twice as many)
+#: What a variant may lose against float32 before it is refused: mean F1, NME (share of the inter-ocular distance), recall.
+LOST_F1, LOST_NME, LOST_RECALL = 0.02, 0.004, 0.02
+_CALIBRATION, _HELD_OUT = 1 << 40, 1 << 41  #: purposes of random numbers; training counts its steps from 0
 INPUT = {"tensor": "image", "order": "RGB", "mean": [127.5] * 3, "scale": [1 / 127.5] * 3}
 LICENCE = "Apache-2.0"
 USE = (
     "Trained on synthetic faces alone; no photograph of a person was used. Meant for face parsing, landmarks and depth in user interfaces, games and research. "
     "Not meant for identification or for judging people."
 )
+
+
+def check_detector(name: str) -> bundles.BundleInfo:
+    """The bundle whose detector shall go into another. Raises NotFoundError, CorruptFileError or InvalidArgumentError."""
+    held = bundles.info(bundles.find(name))
+    if "detector" not in held.manifest:
+        raise InvalidArgumentError(
+            f"{held.path} has no detector; name a bundle of family detector, or of faces with one"
+        )
+    return held
 
 
 def write_faces(
@@ -39,20 +53,26 @@ def write_faces(
     head = fr.ForgeHead()
     mirror = [label.mirror for label in head.labels]
     samples = Samples(*data)
+    rng = np.random.default_rng([seed, _CALIBRATION])
+    calibration = []
+    for _ in range(CALIBRATION // 8):
+        picked = rng.integers(0, len(samples), 8)
+        crops = [disturbed(rng, samples[int(i)], mirror, SIZE).image for i in picked]
+        calibration.append({"image": _normalised(np.stack(crops))})
+    unseen = _unseen(seed)
 
-    def calibration() -> Iterator[dict[str, np.ndarray]]:
-        rng = np.random.default_rng([seed, 77])
-        for _ in range(CALIBRATION // 8):
-            picked = rng.integers(0, len(samples), 8)
-            crops = [disturbed(rng, samples[int(i)], mirror, SIZE).image for i in picked]
-            yield {"image": _normalised(np.stack(crops))}
+    def score(session: fr.Session) -> dict[str, float]:
+        return _score_faces(session, unseen, len(mirror))
 
     outputs = ["logits", "landmarks", "depth"]
-    files, rows = _graphs(
-        net, "faces", torch.zeros(1, 3, SIZE, SIZE), outputs, list(calibration()), coordinates=["landmarks"]
-    )
+    images = [{"image": _normalised(np.stack([crop.image for crop in unseen[:8]]))}]
+    example = torch.zeros(1, 3, SIZE, SIZE)
+    files, rows, measured = _graphs(net, "faces", example, outputs, calibration, images, ["landmarks"], score)
+    for name, of_variant in measured.items():
+        for what, lost in (("mean_f1", LOST_F1), ("nme", LOST_NME)):
+            _hold(f"{name}: {what}", abs(of_variant[what] - measured["fp32"][what]), lost)
     fields: dict[str, Any] = {
-        **_about(seed, steps, data, "forge_rt.export.recipes.faces_mini", record(rows)),
+        **_about(seed, steps, data, "forge_rt.export.recipes.faces_mini", {**record(rows), "measured": measured}),
         "input": {**INPUT, "size": [SIZE, SIZE], "border": "constant"},
         "crop": RULE,
         "variants": {name: {"stages": [{"file": file}]} for name, file in _variants("faces").items()},
@@ -69,9 +89,9 @@ def write_faces(
         "side": "subject",
     }  # fmt: skip
     if detector is not None:
-        held = bundles.info(bundles.find(detector))
+        held = check_detector(detector)
         fields["detector"] = held.manifest["detector"]
-        stored = fr.bundles.Bundle.open(held.path)
+        stored = bundles.Bundle.open(held.path)
         for variant in fields["detector"]["variants"].values():
             files[variant["file"]] = bytes(np.asarray(stored.files[variant["file"]]))
     bundles.write(path, "faces", files, fields)
@@ -81,26 +101,29 @@ def write_faces(
 def write_detector(net: nn.Module, path: Path, data: list[Path], *, seed: int, steps: int) -> None:
     """The bundle of a trained detect-mini."""
     samples = Samples(*data)
-    rng = np.random.default_rng([seed, 77])
-    calibration = []
-    for _ in range(CALIBRATION // 16):
-        made = [
-            scenes.compose(rng, lambda r: samples.read(int(r.integers(len(samples))), depth=False), 320)
-            for _ in range(8)
-        ]
-        calibration.append({"image": _normalised(np.stack([scene.image for scene in made]))})
-    free = {"image": {2: ("h", 32), 3: ("w", 32)}}
-    files, rows = _graphs(
-        net,
-        "detect",
-        torch.zeros(1, 3, 192, 320),
-        ["score", "box", "points"],
-        calibration,
-        coordinates=["box", "points"],
-        free=free,
-    )
+
+    def scenes_of(purpose: int, count: int) -> list[scenes.Scene]:
+        rng = np.random.default_rng([seed, purpose])
+        pick = lambda r: samples.read(int(r.integers(len(samples))), depth=False)  # noqa: E731
+        return [scenes.compose(rng, pick, 320) for _ in range(count)]
+
+    def batches_of(made: list[scenes.Scene]) -> list[dict[str, np.ndarray]]:
+        images = [_normalised(scene.image[None]) for scene in made]
+        return [{"image": np.concatenate(images[k : k + 8])} for k in range(0, len(images), 8)]
+
+    held_out = scenes_of(_HELD_OUT, 2 * HELD_OUT)
+
+    def score(session: fr.Session) -> dict[str, float]:
+        return _score_detector(session, held_out)
+
+    files, rows, measured = _graphs(
+        net, "detect", torch.zeros(1, 3, 192, 320), ["score", "box", "points"], batches_of(scenes_of(_CALIBRATION, CALIBRATION // 2)),
+        batches_of(held_out[:8]), ["box", "points"], score, free={"image": {2: ("h", 32), 3: ("w", 32)}},
+    )  # fmt: skip
+    for name, of_variant in measured.items():
+        _hold(f"{name}: recall", measured["fp32"]["recall"] - of_variant["recall"], LOST_RECALL)
     fields = {
-        **_about(seed, steps, data, "forge_rt.export.recipes.detect_mini", record(rows)),
+        **_about(seed, steps, data, "forge_rt.export.recipes.detect_mini", {**record(rows), "measured": measured}),
         "detector": {
             "input": INPUT,
             "variants": {name: {"file": file} for name, file in _variants("detect").items()},
@@ -112,15 +135,72 @@ def write_detector(net: nn.Module, path: Path, data: list[Path], *, seed: int, s
     golden.add(path)
 
 
+def _unseen(seed: int) -> list[Crop]:
+    """Crops of faces that no training of this seed has seen, as the engine would cut them."""
+    made = []
+    plan = fr.Plan(count=HELD_OUT, seed=2**40 + seed, size=384, style="mixed")
+    for batch in fr.batches(plan):
+        arrays = (
+            batch.rgb,
+            batch.segmentation,
+            batch.depth_m,
+            batch.landmarks,
+            batch.visibility,
+            batch.landmarks_camera_m,
+        )
+        for rgb, mask, depth, points, visibility, camera in zip(*map(np.asarray, arrays), strict=True):
+            sample = Sample(rgb, mask, depth, points, visibility == 2, float(camera[:, 2].mean()))
+            made.append(plain(sample, SIZE))
+    return made
+
+
+def _score_faces(session: fr.Session, crops: list[Crop], classes: int) -> dict[str, float]:
+    """Mean F1 at the logits' resolution, mean NME."""
+    histogram = np.zeros((classes, classes), np.int64)
+    errors = []
+    for crop in crops:
+        out = session.run({"image": _normalised(crop.image[None])}, ["logits", "landmarks"])
+        histogram += metrics.confusion(
+            crop.mask[::2, ::2], out["logits"].numpy()[0].argmax(0).astype(np.uint8), classes
+        )
+        errors.append(float(metrics.nme(crop.landmarks[None], out["landmarks"].numpy()[..., :2])[0]))
+    mean, _ = metrics.mean_defined(metrics.f1(histogram), without=0)
+    return {"mean_f1": round(mean, 5), "nme": round(float(np.mean(errors)), 5), "images": len(crops)}
+
+
+def _score_detector(session: fr.Session, made: list[scenes.Scene]) -> dict[str, float]:
+    truths = matched = found = 0
+    for scene in made:
+        out = session.run({"image": _normalised(scene.image[None])})
+        faces = fr._core._decode_faces(*(out[name].numpy() for name in ("score", "box", "points")), stride=STRIDE)
+        longer = (scene.boxes[:, 2:] - scene.boxes[:, :2]).max(1, initial=0)
+        wanted = (longer >= scenes.SMALLEST) & (scene.visible >= scenes.SHOWN)
+        boxes, certain = [face["box"] for face in faces], [face["score"] for face in faces]
+        truths += int(wanted.sum())
+        matched += len(metrics.match_boxes(scene.boxes[wanted], boxes, certain, 0.5))
+        found += len(boxes) - len(metrics.match_boxes(scene.boxes[~wanted], boxes, certain, 0.5))
+    return {
+        "recall": round(matched / max(truths, 1), 5),
+        "precision": round(min(matched / max(found, 1), 1.0), 5),
+        "scenes": len(made),
+    }
+
+
+def _hold(what: str, lost: float, bar: float) -> None:
+    if not lost <= bar:
+        raise ExportError(f"{what} differs by {lost:.4f} from float32's; at most {bar:g} was expected")
+
+
 def _variants(name: str) -> dict[str, str]:
     return {"fp32": f"{name}.onnx", "fp16": f"{name}.fp16.onnx", "int8": f"{name}.int8.onnx"}
 
 
 def _graphs(
     net: nn.Module, name: str, example: torch.Tensor, outputs: list[str], calibration: list[dict[str, np.ndarray]],
-    *, coordinates: list[str], free: dict[str, Any] | None = None,
-) -> tuple[dict[str, bytes], list[dict[str, Any]]]:  # fmt: skip
-    """The files of all variants and their rows of proof. Coordinates stay in float32 in every variant."""
+    images: list[dict[str, np.ndarray]], coordinates: list[str], score: Callable[[fr.Session], dict[str, float]],
+    *, free: dict[str, Any] | None = None,
+) -> tuple[dict[str, bytes], list[dict[str, Any]], dict[str, dict[str, float]]]:  # fmt: skip
+    """The files of all variants, their rows of proof, and what each scores. Coordinates stay in float32 in every variant."""
     net = round_weights(copy.deepcopy(net).cpu().float().eval())
     names = _variants(name)
     with tempfile.TemporaryDirectory() as folder:
@@ -130,13 +210,9 @@ def _graphs(
         export_onnx(net, [example], at["fp32"], ["image"], outputs, store="fp16", free_axes=free)
         to_fp16(full, at["fp16"], keep=coordinates)
         quantize_int8(full, at["int8"], calibration, exclude=outputs)
-        real = calibration[:2]
-        rows = [
-            compare(net, at["fp32"]),
-            compare(full, at["fp16"], real, max_abs=None),
-            compare(full, at["int8"], real, max_abs=None),
-        ]
-        return {file: (Path(folder) / file).read_bytes() for file in names.values()}, rows
+        rows = [compare(net, at["fp32"]), *(compare(full, at[v], images, max_abs=None) for v in ("fp16", "int8"))]
+        measured = {variant: score(fr.Session(path)) for variant, path in at.items()}
+        return {file: (Path(folder) / file).read_bytes() for file in names.values()}, rows, measured
 
 
 def _normalised(images: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ Rng = np.random.Generator
 #: The crop rule that goes into the bundle.
 RULE = {
     "rule": "five_points", "eyes": 4.0, "mouth": 3.6, "shift": 0.1, "scale": 1.1, "rotate": True,
-    "box": {"scale": 1.6, "shift": [0.0, -0.075]},  # the mean of what the rule for points gives
+    "box": {"scale": 1.6, "shift": [0.0, -0.075]},  # what the rule for points gives on the average, a little wider
 }  # fmt: skip
 #: Mirror of the 68 points: index → index.
 FLIP = np.array(

@@ -15,11 +15,10 @@ from torch.nn import functional as nnf
 from ..models.detect_mini import STRIDE, DetectMini
 from .fit import Batch, Recipe, fit
 from .samples import Samples
-from .scenes import SMALLEST, Scene, compose
+from .scenes import SHOWN, SMALLEST, Scene, compose
 
 STEPS, BATCH, HIGHEST, SIZE = 2200, 24, 3e-3, 320
 _CENTRE = 0.22  #: half the side of the region of a box whose cells shall find it
-_HIDDEN = 0.12  #: faces that show less of their box than this are neither wanted nor wrong
 
 
 class DetectRecipe(Recipe):
@@ -56,7 +55,7 @@ def targets(scene: Scene, size: int) -> dict[str, np.ndarray]:
         rows = np.flatnonzero((centre > top) & (centre < bottom))
         if not len(columns) or not len(rows):
             continue
-        if max(w, h) < SMALLEST or scene.visible[k] < _HIDDEN:
+        if max(w, h) < SMALLEST or scene.visible[k] < SHOWN:
             known[0, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = 0
             continue
         near_x = columns[np.abs(centre[columns] - x) <= max(_CENTRE * w, STRIDE * 0.51)]
@@ -89,5 +88,6 @@ def train(
         return {"image": image, **{k: torch.from_numpy(np.stack([d[k] for d in dense])) for k in dense[0]}}
 
     recipe = DetectRecipe(steps)
-    fit(recipe, make, out, seed=seed, batch=batch, workers=workers)
+    identity = {"network": "detect-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    fit(recipe, make, out, identity=identity, workers=workers)
     return recipe

@@ -98,5 +98,6 @@ def train(
         picked = rng.integers(0, len(samples), batch)
         return collate(rng, [disturbed(rng, samples[int(i)], mirror, SIZE) for i in picked])
 
-    fit(recipe, make, out, seed=seed, batch=batch, workers=workers)
+    identity = {"network": "faces-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    fit(recipe, make, out, identity=identity, workers=workers)
     return recipe

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
+from forge_rt import InvalidArgumentError
+from forge_rt.production.files import write_atomically
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .curve import draw
 
+RUN, LAST = "run.json", "last.ckpt"
 WARM_UP = 200  # steps
 COOL_DOWN = 0.35  # share of the steps
 Batch = dict[str, torch.Tensor]
@@ -36,6 +40,19 @@ class Batches(Dataset[Batch]):
 
         cv2.setNumThreads(1)
         return self._make(np.random.default_rng([self._seed, step]))
+
+
+class Steps(Sampler[int]):
+    """start … steps - 1. It counts as `steps` long: Lightning, which restores its place in the epoch, would end a shorter one too soon."""
+
+    def __init__(self, start: int, steps: int) -> None:
+        self._start, self._steps = start, steps
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._start, self._steps))
 
 
 def learning_rate(step: int, steps: int, highest: float) -> float:
@@ -99,49 +116,93 @@ class Recipe(L.LightningModule):
 
 
 class Curve(Callback):
-    """curve.csv: step, learning rate, samples/s and the loss's parts, means of `every` steps. Appended to by a resumed run."""
+    """curve.csv: step, learning rate, samples/s and the loss's parts, means since the row before. A resumed run goes on after its checkpoint."""
 
-    def __init__(self, path: Path, batch: int, every: int = 50) -> None:
+    def __init__(self, path: Path, batch: int, start: int, every: int = 50) -> None:
         self._path, self._batch, self._every = path, batch, every
         self._sums: dict[str, float] = {}
+        self._count = 0
         self._since = time.monotonic()
+        if path.exists():  # rows of steps that were lost with a crash
+            rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            path.write_text(
+                "".join(r for r in rows if not r[0].isdigit() or int(r.split(",")[0]) <= start), encoding="utf-8"
+            )
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         for name, value in module.parts.items():  # type: ignore[attr-defined]
             self._sums[name] = self._sums.get(name, 0.0) + float(value)
-        if trainer.global_step % self._every:
-            return
+        self._count += 1
+        if trainer.global_step % self._every == 0:
+            self._write(trainer)
+
+    def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if self._count:
+            self._write(trainer)
+
+    def _write(self, trainer: L.Trainer) -> None:
         now = time.monotonic()
-        rate = self._every * self._batch / (now - self._since)
         row = {
             "step": trainer.global_step,
             "lr": f"{trainer.optimizers[0].param_groups[0]['lr']:.3e}",
-            "samples_per_s": f"{rate:.1f}",
-            **{k: f"{v / self._every:.4f}" for k, v in self._sums.items()},
+            "samples_per_s": f"{self._count * self._batch / (now - self._since):.1f}",
+            **{k: f"{v / self._count:.4f}" for k, v in self._sums.items()},
         }
         new = not self._path.exists()
-        with self._path.open("a", newline="") as file:
+        with self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, row)
             if new:
                 writer.writeheader()
             writer.writerow(row)
         print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
-        self._sums, self._since = {}, now
+        self._sums, self._count, self._since = {}, 0, now
+
+
+def check_identity(out: Path, identity: Mapping[str, Any]) -> None:
+    """run.json says what a run is made of; a resumed run must be made of the same. `steps` may change."""
+    path = out / RUN
+    if not path.exists():
+        if (out / LAST).exists():
+            raise InvalidArgumentError(f"{out} holds a checkpoint without {RUN}; choose another --out")
+        write_atomically(path, (json.dumps(identity, indent=1) + "\n").encode())
+        return
+    there = json.loads(path.read_text(encoding="utf-8"))
+    for name in sorted({*there, *identity}):
+        if there.get(name) != identity.get(name):
+            raise InvalidArgumentError(
+                f"the run in {out} was started with {name} {there.get(name)}, now it is {identity.get(name)}; "
+                "go on with the old value, or choose another --out"
+            )
 
 
 def fit(
-    recipe: Recipe, make: Callable[[np.random.Generator], Batch], out: Path, *, seed: int, batch: int, workers: int
+    recipe: Recipe,
+    make: Callable[[np.random.Generator], Batch],
+    out: Path,
+    *,
+    identity: Mapping[str, Any],
+    workers: int,
 ) -> Recipe:
-    """Trains, or goes on where the run in `out` stopped. Checkpoints every 200 steps; the average ends up in `out`/average.pt."""
+    """Trains, or goes on where the run in `out` stopped. Checkpoints every 200 steps; the average ends up in `out`/average.pt.
+
+    identity  what decides every batch besides `make` itself: network, "seed", "batch", data. Kept in run.json; raises InvalidArgumentError
+              when the run in `out` was started with another one, or is beyond the recipe's steps.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    last = out / "last.ckpt"
+    check_identity(out, identity)
+    last = out / LAST
     resume = last if last.exists() else None
-    start = (
-        int(torch.load(last, weights_only=False)["global_step"]) if resume else 0
+    held = (
+        torch.load(last, map_location="cpu", weights_only=False) if resume else {}
     )  # a file of ours, not a stranger's
+    start = int(held.get("global_step", 0))
+    if start > recipe.steps:
+        raise InvalidArgumentError(
+            f"the run in {out} is at step {start} already; --steps {recipe.steps} cannot undo that"
+        )
     if start < recipe.steps:
         loader = DataLoader(
-            Batches(make, seed, recipe.steps), batch_size=None, sampler=range(start, recipe.steps),  # type: ignore[arg-type]
+            Batches(make, identity["seed"], recipe.steps), batch_size=None, sampler=Steps(start, recipe.steps),
             num_workers=workers, prefetch_factor=4 if workers else None, multiprocessing_context="fork" if workers else None,
         )  # fmt: skip
         gpu = torch.cuda.is_available()
@@ -149,14 +210,14 @@ def fit(
             accelerator="gpu" if gpu else "cpu", devices=1, precision="bf16-mixed", max_steps=recipe.steps, logger=False,
             enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False,
             callbacks=[
-                Curve(out / "curve.csv", batch),
+                Curve(out / "curve.csv", identity["batch"], start),
                 ModelCheckpoint(out, filename="last", every_n_train_steps=200, save_top_k=1, enable_version_counter=False),
             ],
         )  # fmt: skip
-        trainer.fit(recipe, loader, ckpt_path=resume)
+        trainer.fit(recipe, loader, ckpt_path=resume, weights_only=False)
         trainer.save_checkpoint(last)
     else:
-        recipe.load_state_dict(torch.load(last, weights_only=False)["state_dict"])
+        recipe.load_state_dict(held["state_dict"])
     torch.save(recipe.average.module.state_dict(), out / "average.pt")
     (out / "curve.svg").write_text(draw(out / "curve.csv"), encoding="utf-8")
     return recipe

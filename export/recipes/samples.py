@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from forge_rt import NotFoundError
 
 
 @dataclass(frozen=True)
@@ -22,25 +25,27 @@ class Sample:
 
 
 class Samples:
-    """Samples of one finished run, or several after one another."""
+    """Samples of one finished run, or several after one another. Any RGB and depth format, any further members."""
 
     def __init__(self, *folders: str | os.PathLike[str]) -> None:
+        """Raises NotFoundError for a folder that is no finished data set of layout shards."""
         import pyarrow.parquet as pq
 
-        self._where: list[tuple[Path, int]] = []
+        self._where: list[tuple[Path, int, int]] = []
+        self.plans: list[str] = []  #: SHA-256 of each run's plan
         landmarks, visible, self.style = [], [], []
         for folder in map(Path, folders):
             if not (folder / "index.parquet").is_file() or not (folder / "shards").is_dir():
-                raise FileNotFoundError(
+                raise NotFoundError(
                     f"{folder} is no finished data set in layout shards; make one with: forge-rt generate --out {folder} --count 16000 "
                     "--size 384 --style mixed"
                 )
+            self.plans.append(json.loads((folder / "plan.json").read_text(encoding="utf-8"))["sha256"])
             table = pq.read_table(
-                folder / "index.parquet", columns=["shard", "offset", "landmarks_px", "visibility", "style"]
+                folder / "index.parquet", columns=["shard", "offset", "bytes", "landmarks_px", "visibility", "style"]
             )
-            self._where += [
-                (folder / s, o) for s, o in zip(table["shard"].to_pylist(), table["offset"].to_pylist(), strict=True)
-            ]
+            columns = (table[name].to_pylist() for name in ("shard", "offset", "bytes"))
+            self._where += [(folder / shard, offset, size) for shard, offset, size in zip(*columns, strict=True)]
             landmarks.append(np.stack(table["landmarks_px"].to_numpy()).reshape(-1, 68, 2).astype(np.float32))
             visible.append(np.stack(table["visibility"].to_numpy()) == 2)
             self.style += table["style"].to_pylist()
@@ -54,27 +59,32 @@ class Samples:
 
     def read(self, i: int, *, depth: bool = True) -> Sample:
         """Without `depth` its array is empty and its mean NaN; that saves half of the time."""
-        path, offset = self._where[i]
+        path, offset, size = self._where[i]
         with path.open("rb") as file:
             file.seek(offset)
-            jpeg, mask, far, text = (_member(file) for _ in range(4))
-        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-        classes = cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_UNCHANGED)
+            members = dict(_members(file.read(size)))
+        rgb = next(members[name] for name in ("jpg", "png", "webp") if name in members)
+        image = cv2.imdecode(np.frombuffer(rgb, np.uint8), cv2.IMREAD_COLOR_RGB)
+        classes = cv2.imdecode(np.frombuffer(members["seg.png"], np.uint8), cv2.IMREAD_UNCHANGED)
         if not depth:
             return Sample(
                 image, classes, np.zeros((0, 0), np.float32), self.landmarks[i], self.visible[i], float("nan")
             )
-        about = json.loads(text)
+        about = json.loads(members["json"])
         points = np.asarray(about["landmarks_camera_m"], np.float64)
-        metres = cv2.imdecode(np.frombuffer(far, np.uint8), cv2.IMREAD_UNCHANGED) * np.float32(
-            about["depth"]["scale_m"]
-        )
+        if "depth.npy" in members:
+            metres = np.load(io.BytesIO(members["depth.npy"]), allow_pickle=False).astype(np.float32)
+        else:
+            far = cv2.imdecode(np.frombuffer(members["depth.png"], np.uint8), cv2.IMREAD_UNCHANGED)
+            metres = far * np.float32(about["depth"]["scale_m"])
         return Sample(image, classes, metres, self.landmarks[i], self.visible[i], float(points[:, 2].mean()))
 
 
-def _member(file) -> bytes:  # type: ignore[no-untyped-def]
-    """The next member of a tar: a header of 512 bytes with the size in octal, the data, zeros to the next multiple of 512."""
-    size = int(file.read(512)[124:135], 8)
-    data: bytes = file.read(size)
-    file.seek(-size % 512, 1)
-    return data
+def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name after the key, bytes) of tar members: a header of 512 bytes with name and octal size, the data, zeros to a multiple of 512."""
+    at = 0
+    while at + 512 <= len(data) and data[at]:
+        name = data[at : at + 100].rstrip(b"\0").decode()
+        size = int(data[at + 124 : at + 135], 8)
+        yield name.split(".", 1)[1], data[at + 512 : at + 512 + size]
+        at += 512 + -(-size // 512) * 512

@@ -16,6 +16,8 @@ Rng = np.random.Generator
 MAX_FACES = 5
 #: Scenes count faces from this many pixels of the box's longer side on, in an image of 320 pixels.
 SMALLEST = 12.0
+#: Faces that show less of their box are neither wanted nor wrong, in training and in scores.
+SHOWN = 0.12
 _FACE = (1, 2, 3, 4, 5, 6, 10, 11, 12, 13)  # classes of a face
 
 
@@ -24,7 +26,7 @@ class Scene:
     image: np.ndarray  #: [S, S, 3] uint8
     boxes: np.ndarray  #: [N, 4] float32 left, top, right, bottom in pixels (`face_box`)
     points: np.ndarray  #: [N, 5, 2] float32 pixels
-    visible: np.ndarray  #: [N] float32 share of the face's skin that can be seen
+    visible: np.ndarray  #: [N] float32 pixels of the face that can be seen, over the area of its box
 
 
 def compose(rng: Rng, pick: Callable[[Rng], Sample], size: int, *, harsh: bool = True) -> Scene:

@@ -142,27 +142,78 @@ class Line(Recipe):
         return (self.net(batch["x"]) - 3 * batch["x"]).square().mean(), {}
 
 
-def test_resumed_training_is_uninterrupted_training(tmp_path):
-    def make(rng):
-        return {"x": torch.from_numpy(rng.normal(size=(4, 1)).astype(np.float32))}
+SEEN: list[tuple[int, float]] = []
 
-    def go(out: Path, stop_at: int = -1) -> None:
-        torch.manual_seed(1)
-        fit(Line(260, stop_at), make, out, seed=3, batch=4, workers=0)
 
-    go(tmp_path / "whole")
+class Watched(Line):
+    """Writes down which batch each step sees."""
+
+    def loss(self, batch):
+        SEEN.append((self.global_step, float(batch["x"][0])))
+        return super().loss(batch)
+
+
+def line_batch(rng):
+    return {"x": torch.from_numpy(rng.normal(size=(4, 1)).astype(np.float32))}
+
+
+def go(out: Path, steps: int = 260, stop_at: int = -1, seed: int = 3, batch: int = 4) -> None:
+    torch.manual_seed(1 if stop_at < 0 else 99)
+    fit(Watched(steps, stop_at), line_batch, out, identity={"seed": seed, "batch": batch, "data": ["x"]}, workers=0)
+
+
+@pytest.mark.parametrize(("steps", "stop"), [(260, 230), (620, 215)], ids=["late", "early"])
+def test_resumed_training_is_uninterrupted_training(tmp_path, steps, stop):
+    SEEN.clear()
+    torch.manual_seed(1)
+    fit(Watched(steps), line_batch, tmp_path / "whole", identity={"seed": 3, "batch": 4, "data": ["x"]}, workers=0)
+    wanted = dict(SEEN)
+    SEEN.clear()
+    torch.manual_seed(1)
     with pytest.raises(RuntimeError, match="power"):
-        go(tmp_path / "parts", stop_at=230)
-    torch.manual_seed(99)
-    go(tmp_path / "parts")
+        fit(
+            Watched(steps, stop),
+            line_batch,
+            tmp_path / "parts",
+            identity={"seed": 3, "batch": 4, "data": ["x"]},
+            workers=0,
+        )
+    go(tmp_path / "parts", steps)
+    assert dict(SEEN) == wanted and len(wanted) == steps
     whole, parts = (torch.load(tmp_path / name / "average.pt") for name in ("whole", "parts"))
     for name in whole:
         assert torch.equal(whole[name], parts[name]), name
-    assert 2 < float(whole["0.weight"] * whole["1.weight"]) < 3.2 and int(whole["0.num_batches_tracked"]) == 260
-    lines = (tmp_path / "whole" / "curve.csv").read_text().splitlines()
-    assert lines[0].startswith("step,lr,samples_per_s,loss") and len(lines) == 1 + 260 // 50
+    assert 2 < float(whole["0.weight"] * whole["1.weight"]) < 3.2 and int(whole["0.num_batches_tracked"]) == steps
+    for name in ("whole", "parts"):
+        lines = (tmp_path / name / "curve.csv").read_text().splitlines()
+        assert lines[0].startswith("step,lr,samples_per_s,loss")
+        assert [int(line.split(",")[0]) for line in lines[1:]] == [
+            *range(50, steps + 1, 50),
+            *([steps] if steps % 50 else []),
+        ]
+        assert (tmp_path / name / "curve.svg").read_text().startswith("<svg")
+
+
+def test_a_resumed_run_must_be_the_same_run(tmp_path):
+    go(tmp_path, 20)
+    assert len((tmp_path / "curve.csv").read_text().splitlines()) == 2
+    with pytest.raises(fr.InvalidArgumentError, match="seed 3, now it is 4"):
+        go(tmp_path, 40, seed=4)
+    with pytest.raises(fr.InvalidArgumentError, match="step 20 already"):
+        go(tmp_path, 10)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(fr.InvalidArgumentError, match=r"run\.json"):
+        go(tmp_path, 40)
+
+
+def test_samples_of_other_formats(tmp_path):
+    plan = fr.Plan(count=2, seed=5, size=64, rgb="png", depth="npy", extras=("normals", "layers"))
+    fr.generate(plan, tmp_path / "set")
+    sample = Samples(tmp_path / "set")[1]
+    made = fr.ForgeHead().generate(seed=5, index=[1], size=64)
+    assert (sample.rgb == np.asarray(made.rgb)[0]).all() and (sample.depth_m == np.asarray(made.depth_m)[0]).all()
 
 
 def test_training_without_data_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="forge-rt generate"):
+    with pytest.raises(fr.NotFoundError, match="forge-rt generate"):
         Samples(tmp_path)

@@ -19,7 +19,7 @@ def train(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for checkpoints, curve.csv and the bundle.")],
     steps: Annotated[int | None, typer.Option(help="Of the optimizer (default: the recipe's).", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.", min=0)] = 0,
     batch: Annotated[int, typer.Option(help="Images of one step.", min=1)] = 24,
     workers: Annotated[int, typer.Option(help="Processes that make batches.", min=0)] = 1,
     detector: Annotated[
@@ -33,24 +33,22 @@ def train(
     third of a run: there the learning rate falls). Every batch is a function of (seed, step), so a resumed run sees what an
     uninterrupted one would. Needs the extra: pip install "forge-rt[cpu,export]".
     """
-    from forge_rt import InvalidArgumentError, NotFoundError, UnsupportedError
+    from forge_rt import InvalidArgumentError, UnsupportedError, backend
 
     if network not in ("faces-mini", "detect-mini"):
         raise InvalidArgumentError(f"NETWORK must be faces-mini or detect-mini, got {network!r}")
     if network == "detect-mini" and detector is not None:
         raise InvalidArgumentError("--detector goes with faces-mini: it says which detector its bundle shall hold")
-    for folder in data:
-        if not (folder / "index.parquet").is_file() or not (folder / "shards").is_dir():
-            raise NotFoundError(
-                f"{folder} is no finished data set in layout shards; make one with: "
-                f"forge-rt generate --out {folder} --count 16000 --size 384 --style mixed"
-            )
     try:
         from forge_rt.export.recipes import bundles, detect_mini, faces_mini
     except ModuleNotFoundError as error:
         raise UnsupportedError(
             f'training needs the package {error.name}; install it with: pip install "forge-rt[cpu,export]"'
         ) from error
+    if not no_bundle:  # everything that the end needs, before the hours in between
+        backend.runtime_info()
+        if detector is not None:
+            bundles.check_detector(detector)
     recipe = faces_mini if network == "faces-mini" else detect_mini
     trained = recipe.train(data, out, steps=steps or recipe.STEPS, seed=seed, batch=batch, workers=workers)
     if no_bundle:
