@@ -65,7 +65,7 @@ bool no_onnxruntime() {
 
 std::string bytes_of(const Tensor& file) { return {static_cast<const char*>(file.raw()), file.bytes()}; }
 
-std::string write_bundle() {
+std::string write_bundle(float eye = -0.4f) {
   const std::string faces = bytes_of(onnx::model({{onnx::node("Conv", {"image", "weight"}, {"logits"})},
                                                   {onnx::constant("weight", {3, 3, 1, 1}, {0, 0, 0, 8, 0, 0, 0, 8, 0})},
                                                   {onnx::value_info("image", onnx::kFloat, {-1, 3, 32, 32})},
@@ -76,7 +76,7 @@ std::string write_bundle() {
                  onnx::node("Conv", {"image", "pw", "pb"}, {"points"})};
   graph.constants = {onnx::constant("sw", {1, 3, 1, 1}, {0, 0, 10}), onnx::constant("bw", {4, 3, 1, 1}, std::vector<float>(12)),
                      onnx::constant("bb", {4}, {side, side, side, side}), onnx::constant("pw", {10, 3, 1, 1}, std::vector<float>(30)),
-                     onnx::constant("pb", {10}, {-0.4f, -0.4f, 0.4f, -0.4f, 0, 0, -0.3f, 0.5f, 0.3f, 0.5f})};
+                     onnx::constant("pb", {10}, {eye, -0.4f, 0.4f, -0.4f, 0, 0, -0.3f, 0.5f, 0.3f, 0.5f})};
   graph.inputs = {onnx::value_info("image", onnx::kFloat, {1, 3, -1, -1})};
   graph.outputs = {onnx::value_info("score", onnx::kFloat, {1, 1, -1, -1}), onnx::value_info("box", onnx::kFloat, {1, 4, -1, -1}),
                    onnx::value_info("points", onnx::kFloat, {1, 10, -1, -1})};
@@ -89,10 +89,13 @@ std::string write_bundle() {
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "faces.onnx", std::ios::binary) << faces;
   std::ofstream(folder / "detect.onnx", std::ios::binary) << detect;
+  const char* const crop = eye == -0.4f
+                               ? R"("rule": "box", "margin": 0.0, "square": true)"
+                               : R"("rule": "five_points", "box": {"scale": 1.0})";
   const std::string normal = R"("tensor": "image", "order": "RGB", "mean": [127.5, 127.5, 127.5], "scale": [0.0078, 0.0078, 0.0078])";
   std::ofstream(folder / "bundle.json", std::ios::binary) << R"({"format_version": 1, "family": "faces", "input": {)" << normal
                                                           << R"(, "size": [32, 32]},
- "crop": {"rule": "box", "margin": 0.0, "square": true}, "variants": {"fp32": {"stages": [{"file": "faces.onnx"}]}},
+ "crop": {)" << crop << R"(}, "variants": {"fp32": {"stages": [{"file": "faces.onnx"}]}},
  "outputs": {"parsing": {"tensor": "logits", "kind": "logits"}},
  "labels": [{"id": 0, "name": "background", "color": [0, 0, 0]}, {"id": 1, "name": "skin", "color": [255, 0, 0]},
             {"id": 2, "name": "hair", "color": [0, 255, 0]}],
@@ -142,6 +145,15 @@ TEST(faces_are_found_and_painted) {
     CHECK(face.confidence > 0.9f && face.confidence <= 1.f);
   }
   CHECK(faces.mask[30 * 128 + 35] == 1 && faces.mask[60 * 128 + 95] == 2 && faces.mask[90 * 128 + 5] == 0);
+}
+
+TEST(points_gone_astray_are_not_used) {
+  if (no_onnxruntime()) return;
+  const auto analyzer = FaceAnalyzer::load(write_bundle(-1e20f), {.threads = 1});
+  const Picture picture({{40, 40}});
+  const Faces faces = analyzer->analyze(picture.view());
+  CHECK(faces.faces.size() == 1 && faces.faces[0].points[0][0] == 0);
+  CHECK(faces.mask[40 * 128 + 45] == 1);
 }
 
 TEST(many_frames_are_single_frames) {
