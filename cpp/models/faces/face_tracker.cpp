@@ -127,9 +127,10 @@ void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out)
   faces::Workspace& workspace = *lease;
   model.clear(frame, options.analyze, out);
   for (Track& track : tracks) {
-    track.placed = track.state == State::held && by_landmarks;
+    // without landmarks: a new face of a call that failed before it was remembered
+    track.was_held = track.state == State::held && (!by_landmarks || !track.landmarks.empty());
+    track.placed = track.was_held && by_landmarks;
     if (track.placed) track.face.to_crop = next_crop(track);
-    track.was_held = track.state == State::held;
     track.state = track.placed ? State::waiting : State::lost;
   }
 
