@@ -204,6 +204,21 @@ TEST(nothing_is_allocated_after_the_first_frames) {
   set_num_threads(before_test);
 }
 
+TEST(tracker_takes_a_new_face_while_it_remembers_a_lost_one) {
+  if (no_onnxruntime()) return;
+  TrackerOptions options;
+  options.analyze.max_faces = 1;
+  const auto tracker = FaceTracker::make(load(), options);
+  const Picture left({{30, 30}}), right({{100, 60}});
+  Faces out;
+  tracker->update(left.view(), 0, out);
+  const int first = out.faces.at(0).track;
+  tracker->update(right.view(), 0.04, out);
+  CHECK(out.faces.size() == 1 && out.faces[0].track != first);
+  tracker->update(left.view(), 0.08, out);
+  CHECK(out.faces.size() == 1 && out.faces[0].track == first);
+}
+
 TEST(threads_share_an_analyzer) {
   if (no_onnxruntime()) return;
   const auto analyzer = load();
