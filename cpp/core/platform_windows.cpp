@@ -100,9 +100,12 @@ bool out_of_space(const std::error_code& error) {
 // ---- shared libraries ----
 
 void* load_library(const std::string& path, std::string& reason) {
-  // with a folder in front, what the library needs is looked for beside it
+  // with a folder in front, what the library needs is looked for beside it; that takes a full path with backslashes
   const bool bare = path.find_first_of("/\\") == std::string::npos;
-  const HMODULE library = LoadLibraryExW(wide(path).c_str(), nullptr, bare ? 0 : LOAD_WITH_ALTERED_SEARCH_PATH);
+  std::filesystem::path file = wide(path);
+  std::error_code failure;
+  if (!bare) file = std::filesystem::absolute(file, failure).make_preferred();
+  const HMODULE library = LoadLibraryExW(file.c_str(), nullptr, bare ? 0 : LOAD_WITH_ALTERED_SEARCH_PATH);
   if (library == nullptr) reason = last_error().message();
   return reinterpret_cast<void*>(library);
 }

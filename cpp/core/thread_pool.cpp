@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "forge_rt/core/error.h"
@@ -19,7 +20,7 @@ namespace {
 
 thread_local bool inside_parallel_for = false;
 
-// One parallel_for in flight. Lives on the heap: a worker may look at a finished job once more.
+// One parallel_for in flight. Lives on the heap: a worker may look at a finished job once more. Used again when none does.
 struct Job {
   const std::function<void(std::int64_t)>* body;
   std::int64_t count;
@@ -54,16 +55,20 @@ struct Job {
 class Pool {
  public:
   void run(std::int64_t count, const std::function<void(std::int64_t)>& body, int threads) {
-    auto job = std::make_shared<Job>();
-    job->body = &body;
-    job->count = count;
-    job->helpers_wanted = static_cast<int>(std::min<std::int64_t>(threads, count)) - 1;
+    std::shared_ptr<Job> job;
     {
       const std::lock_guard lock(mutex_);
       while (static_cast<int>(workers_) < threads - 1) {
+        jobs_.push_back(std::make_shared<Job>());  // a late worker keeps one busy
         std::thread([this] { loop(); }).detach();
         ++workers_;
       }
+      job = idle_job();
+      job->body = &body;
+      job->count = count;
+      job->next = 0;
+      job->done = 0;
+      job->helpers_wanted = static_cast<int>(std::min<std::int64_t>(threads, count)) - 1;
       queue_.push_back(job);
     }
     wake_.notify_all();
@@ -72,14 +77,23 @@ class Pool {
       std::unique_lock lock(job->mutex);
       job->finished.wait(lock, [&] { return job->done.load() >= count; });
     }
+    const std::exception_ptr failure = std::exchange(job->failure, nullptr);
     {
       const std::lock_guard lock(mutex_);
       std::erase(queue_, job);
     }
-    if (job->failure) std::rethrow_exception(job->failure);
+    if (failure) std::rethrow_exception(failure);
   }
 
  private:
+  // A job that only jobs_ holds. Workers give theirs back under the lock, so the count is exact.
+  std::shared_ptr<Job> idle_job() {
+    for (const std::shared_ptr<Job>& job : jobs_)
+      if (job.use_count() == 1) return job;
+    jobs_.push_back(std::make_shared<Job>());
+    return jobs_.back();
+  }
+
   void loop() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -96,14 +110,14 @@ class Pool {
       });
       lock.unlock();
       job->work();
-      job.reset();
       lock.lock();
     }
   }
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<std::shared_ptr<Job>> queue_;
+  std::vector<std::shared_ptr<Job>> queue_;                         // in flight
+  std::vector<std::shared_ptr<Job>> jobs_{std::make_shared<Job>()};  // all: one for each thread, more where many call at once
   int workers_ = 0;
 };
 

@@ -42,6 +42,9 @@ void ImageView::validate() const {
                  " pixels, got ", width, " x ", height);
   const std::int64_t row = static_cast<std::int64_t>(width) * bytes_per_pixel(format);
   check_argument(row_bytes() >= row, "stride of a ", name, " frame ", width, " pixels wide must be at least ", row, " bytes, got ", stride);
+  constexpr std::int64_t kLargestStride = std::int64_t{1} << 40;  // times 32768 rows, still a number of bytes
+  check_argument(stride <= kLargestStride && uv_stride <= kLargestStride, "stride of a frame must be at most ", kLargestStride,
+                 " bytes, got ", stride, " and uv_stride ", uv_stride);
   if (format != PixelFormat::nv12) return;
   check_argument(width % 2 == 0 && height % 2 == 0, "sides of an nv12 frame must be even, got ", width, " x ", height);
   check_argument(uv != nullptr, "an nv12 frame needs its uv plane, got a null pointer");

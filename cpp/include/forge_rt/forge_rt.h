@@ -352,7 +352,7 @@ typedef struct frt_face {
   int32_t area_count;      /* C */
   const float* landmarks;  /* [K, 2] pixels, iBUG order for 68; NULL when not computed */
   const float* visibility; /* [K] 0..1; NULL when the network does not say */
-  const int64_t* area;     /* [C] pixels of each class that this face has in the mask; NULL without one */
+  const int64_t* area;     /* [C] pixels of each class that this face painted; a larger face may lie over some. NULL without a mask */
 } frt_face;
 #define FRT_FACE_INIT {(uint32_t)sizeof(frt_face), -1, {0}, 0, 0, {0}, {0}, {0}, 0, 0, NULL, NULL, NULL}
 

@@ -19,9 +19,9 @@ namespace {
 constexpr int kAllFaces = 1024;  // more than any frame shows
 constexpr float kSmallestBox = 0.5f, kLargestBox = 1e6f;  // pixels; what lies beyond is a network gone astray
 
-bool finite(const faces::FivePoints& points) {
+bool sane(const faces::FivePoints& points) {
   for (const auto& p : points)
-    if (!std::isfinite(p[0]) || !std::isfinite(p[1])) return false;
+    if (!(std::fabs(p[0]) < kLargestBox && std::fabs(p[1]) < kLargestBox)) return false;
   return true;
 }
 
@@ -179,7 +179,7 @@ void FaceAnalyzer::Impl::detect(Workspace& workspace, const ImageView& frame, co
   for (Detection& face : out) {
     face.box = {scale * face.box.left, scale * face.box.top, scale * face.box.right, scale * face.box.bottom};
     for (auto& p : face.points) p = {scale * p[0], scale * p[1]};
-    if (!finite(face.points)) face.points = {};
+    if (!sane(face.points)) face.points = {};  // the box is used
   }
   std::erase_if(out, [&](const Detection& face) {  // also what the black margin seems to show
     const float width = face.box.width(), height = face.box.height();

@@ -95,6 +95,11 @@ struct FaceTracker::Impl final : faces::Watcher {
   bool is_another_track(const Track& track);
   Affine next_crop(const Track& track) const;
   void place(Track& track, const Detection& detection) const;
+  /// Lost faces do not count: a new one need not wait until they are forgotten.
+  bool full() const {
+    const auto followed = std::count_if(tracks.begin(), tracks.end(), [](const Track& t) { return t.state != State::lost; });
+    return options.analyze.max_faces > 0 && followed >= options.analyze.max_faces;
+  }
   bool any_lost() const {
     return std::any_of(tracks.begin(), tracks.end(), [](const Track& t) { return t.state == State::lost; });
   }
@@ -127,9 +132,10 @@ void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out)
   faces::Workspace& workspace = *lease;
   model.clear(frame, options.analyze, out);
   for (Track& track : tracks) {
-    track.placed = track.state == State::held && by_landmarks;
+    // without landmarks: a new face of a call that failed before it was remembered
+    track.was_held = track.state == State::held && (!by_landmarks || !track.landmarks.empty());
+    track.placed = track.was_held && by_landmarks;
     if (track.placed) track.face.to_crop = next_crop(track);
-    track.was_held = track.state == State::held;
     track.state = track.placed ? State::waiting : State::lost;
   }
 
@@ -167,7 +173,7 @@ void FaceTracker::Impl::detect(faces::Workspace& workspace, const ImageView& fra
   track_of.assign(found.size(), -1);
   for (Track& track : tracks) ++track.missed;
   for (const bool lost : {false, true}) {
-    for (;;) {  // the best pair that is left
+    while (!lost || !full()) {  // the best pair that is left
       float best = lost ? kSameLostFace : kSameFace;
       int best_track = -1, best_detection = -1;
       for (std::size_t t = 0; t < tracks.size(); ++t) {
@@ -189,7 +195,7 @@ void FaceTracker::Impl::detect(faces::Workspace& workspace, const ImageView& fra
   const std::size_t known = tracks.size();
   for (std::size_t d = 0; d < found.size(); ++d) {
     if (track_of[d] >= 0) continue;
-    if (options.analyze.max_faces > 0 && tracks.size() >= static_cast<std::size_t>(options.analyze.max_faces)) break;
+    if (full()) break;
     bool second_look = false;  // of a face that is held already
     for (std::size_t t = 0; t < known; ++t)
       second_look |= tracks[t].state != State::lost && box_iou(tracks[t].expected(time_s), found[d].box) > kSameFace;

@@ -74,7 +74,11 @@ FaceNetwork::FaceNetwork(const Bundle& bundle, const FacesContract& contract, co
     wanted_.push_back(contract.landmarks->tensor);
     on_host_.push_back(contract.landmarks->tensor);
   }
-  if (contract.depth && wanted.depth) wanted_.push_back(contract.depth->tensor);
+  if (contract.depth && wanted.depth) {
+    wanted_.push_back(contract.depth->tensor);
+    if (contract.parsing && wanted.parsing && contract.parsing->probabilities)
+      on_host_.push_back(contract.depth->tensor);  // painted through the class ids, so where they are
+  }
   check_argument(!wanted_.empty(), "nothing is wanted of ", bundle.path(), "; take parsing, landmarks or depth, whichever it has");
   load_stages(bundle, contract, contract.variants.at(precision), place);
   device_ = device_of(stages_.front().session, place);

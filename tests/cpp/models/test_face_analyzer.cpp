@@ -65,7 +65,7 @@ bool no_onnxruntime() {
 
 std::string bytes_of(const Tensor& file) { return {static_cast<const char*>(file.raw()), file.bytes()}; }
 
-std::string write_bundle() {
+std::string write_bundle(float eye = -0.4f) {
   const std::string faces = bytes_of(onnx::model({{onnx::node("Conv", {"image", "weight"}, {"logits"})},
                                                   {onnx::constant("weight", {3, 3, 1, 1}, {0, 0, 0, 8, 0, 0, 0, 8, 0})},
                                                   {onnx::value_info("image", onnx::kFloat, {-1, 3, 32, 32})},
@@ -76,7 +76,7 @@ std::string write_bundle() {
                  onnx::node("Conv", {"image", "pw", "pb"}, {"points"})};
   graph.constants = {onnx::constant("sw", {1, 3, 1, 1}, {0, 0, 10}), onnx::constant("bw", {4, 3, 1, 1}, std::vector<float>(12)),
                      onnx::constant("bb", {4}, {side, side, side, side}), onnx::constant("pw", {10, 3, 1, 1}, std::vector<float>(30)),
-                     onnx::constant("pb", {10}, {-0.4f, -0.4f, 0.4f, -0.4f, 0, 0, -0.3f, 0.5f, 0.3f, 0.5f})};
+                     onnx::constant("pb", {10}, {eye, -0.4f, 0.4f, -0.4f, 0, 0, -0.3f, 0.5f, 0.3f, 0.5f})};
   graph.inputs = {onnx::value_info("image", onnx::kFloat, {1, 3, -1, -1})};
   graph.outputs = {onnx::value_info("score", onnx::kFloat, {1, 1, -1, -1}), onnx::value_info("box", onnx::kFloat, {1, 4, -1, -1}),
                    onnx::value_info("points", onnx::kFloat, {1, 10, -1, -1})};
@@ -89,10 +89,13 @@ std::string write_bundle() {
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "faces.onnx", std::ios::binary) << faces;
   std::ofstream(folder / "detect.onnx", std::ios::binary) << detect;
+  const char* const crop = eye == -0.4f
+                               ? R"("rule": "box", "margin": 0.0, "square": true)"
+                               : R"("rule": "five_points", "box": {"scale": 1.0})";
   const std::string normal = R"("tensor": "image", "order": "RGB", "mean": [127.5, 127.5, 127.5], "scale": [0.0078, 0.0078, 0.0078])";
   std::ofstream(folder / "bundle.json", std::ios::binary) << R"({"format_version": 1, "family": "faces", "input": {)" << normal
                                                           << R"(, "size": [32, 32]},
- "crop": {"rule": "box", "margin": 0.0, "square": true}, "variants": {"fp32": {"stages": [{"file": "faces.onnx"}]}},
+ "crop": {)" << crop << R"(}, "variants": {"fp32": {"stages": [{"file": "faces.onnx"}]}},
  "outputs": {"parsing": {"tensor": "logits", "kind": "logits"}},
  "labels": [{"id": 0, "name": "background", "color": [0, 0, 0]}, {"id": 1, "name": "skin", "color": [255, 0, 0]},
             {"id": 2, "name": "hair", "color": [0, 255, 0]}],
@@ -144,6 +147,15 @@ TEST(faces_are_found_and_painted) {
   CHECK(faces.mask[30 * 128 + 35] == 1 && faces.mask[60 * 128 + 95] == 2 && faces.mask[90 * 128 + 5] == 0);
 }
 
+TEST(points_gone_astray_are_not_used) {
+  if (no_onnxruntime()) return;
+  const auto analyzer = FaceAnalyzer::load(write_bundle(-1e20f), {.threads = 1});
+  const Picture picture({{40, 40}});
+  const Faces faces = analyzer->analyze(picture.view());
+  CHECK(faces.faces.size() == 1 && faces.faces[0].points[0][0] == 0);
+  CHECK(faces.mask[40 * 128 + 45] == 1);
+}
+
 TEST(many_frames_are_single_frames) {
   if (no_onnxruntime()) return;
   const auto analyzer = load({.batch = 3});
@@ -160,8 +172,6 @@ TEST(many_frames_are_single_frames) {
 
 TEST(nothing_is_allocated_after_the_first_frames) {
   if (no_onnxruntime()) return;
-  const int threads = num_threads();
-  set_num_threads(1);  // with more, each parallel loop makes the small job that its helpers share
   const auto analyzer = load();
   const auto tracker = FaceTracker::make(analyzer, {.detect_every = 2});
   const Picture two({{30, 30}, {90, 60}}), none({}), three({{20, 20}, {60, 60}, {100, 30}});
@@ -178,16 +188,35 @@ TEST(nothing_is_allocated_after_the_first_frames) {
     analyzer->analyze(frames, options, several);
     for (int i = 0; i < 4; ++i) tracker->update(two.view(), time_s += 0.04, tracked);
   };
-  for (int i = 0; i < 4; ++i) work();
-  const std::uint64_t before = tensor_allocations();
-  allocations = 0;
-  counting = true;
-  for (int i = 0; i < 5; ++i) work();
-  counting = false;
-  set_num_threads(threads);
-  if (allocations != 0) std::fprintf(stderr, "%d allocations\n", allocations.load());
-  CHECK(allocations == 0);
-  CHECK(tensor_allocations() == before);
+  const int before_test = num_threads();
+  for (const int threads : {1, 3}) {
+    set_num_threads(threads);
+    for (int i = 0; i < 4; ++i) work();
+    const std::uint64_t before = tensor_allocations();
+    allocations = 0;
+    counting = true;
+    for (int i = 0; i < 5; ++i) work();
+    counting = false;
+    if (allocations != 0) std::fprintf(stderr, "%d allocations with %d threads\n", allocations.load(), threads);
+    CHECK(allocations == 0);
+    CHECK(tensor_allocations() == before);
+  }
+  set_num_threads(before_test);
+}
+
+TEST(tracker_takes_a_new_face_while_it_remembers_a_lost_one) {
+  if (no_onnxruntime()) return;
+  TrackerOptions options;
+  options.analyze.max_faces = 1;
+  const auto tracker = FaceTracker::make(load(), options);
+  const Picture left({{30, 30}}), right({{100, 60}});
+  Faces out;
+  tracker->update(left.view(), 0, out);
+  const int first = out.faces.at(0).track;
+  tracker->update(right.view(), 0.04, out);
+  CHECK(out.faces.size() == 1 && out.faces[0].track != first);
+  tracker->update(left.view(), 0.08, out);
+  CHECK(out.faces.size() == 1 && out.faces[0].track == first);
 }
 
 TEST(threads_share_an_analyzer) {

@@ -56,7 +56,7 @@ struct Face {
   /// that are not background); 0 without parsing.
   float confidence = 0;
   PixelRect rect;  ///< frame pixels that the crop covers
-  std::vector<std::int64_t> area;  ///< [classes] pixels painted in the mask by this face; empty without a mask
+  std::vector<std::int64_t> area;  ///< [classes] pixels this face painted, also where a larger one lies over them; empty without a mask
   int track = -1;  ///< FaceTracker: the same number while it is the same face
 };
 
