@@ -43,6 +43,64 @@ def backdrop(rng: Rng, size: int) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 6)) if rng.random() < 0.6 else image
 
 
+def dead_leaves(rng: Rng, size: int) -> np.ndarray:
+    """Shapes of all sizes one over the other, each with its own grain and shading: the edges and scales of photographs, without any."""
+    octaves = [
+        cv2.resize(rng.normal(0, 1, (n, n, 3)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        * 6
+        / n**0.5
+        for n in (3, 7, 18, 45)
+    ]
+    grain = np.clip(sum(octaves) * rng.uniform(4, 14), -70, 70)
+    tint = rng.uniform(30, 220, 3)
+    image = np.full((size, size, 3), tint, np.float32)
+    spread = rng.uniform(12, 70)
+    for _ in range(int(rng.integers(15, 140))):
+        radius = size * 0.02 * (1 - rng.random() * 0.98) ** -0.75
+        radius = min(radius, 0.5 * size)
+        centre = rng.uniform(-0.1, 1.1, 2) * size
+        grey = rng.normal(0, spread)
+        colour = tuple(float(v) for v in np.clip(tint + grey + rng.normal(0, spread / 3, 3), 0, 255))
+        kind = rng.random()
+        if kind < 0.4:
+            axes = (int(radius) + 1, int(radius * rng.uniform(0.2, 1)) + 1)
+            cv2.ellipse(
+                image,
+                (int(centre[0]), int(centre[1])),
+                axes,
+                float(rng.uniform(0, 180)),
+                0,
+                360,
+                colour,
+                -1,
+                cv2.LINE_AA,
+            )
+        elif kind < 0.8:
+            angle = rng.uniform(0, np.pi)
+            along = np.array([np.cos(angle), np.sin(angle)]) * radius * rng.uniform(1, 3)
+            across = np.array([-np.sin(angle), np.cos(angle)]) * radius * rng.uniform(0.1, 0.8)
+            corners = np.stack(
+                [centre + along + across, centre + along - across, centre - along - across, centre - along + across]
+            )
+            cv2.fillPoly(image, [corners.astype(np.int32)], colour, cv2.LINE_AA)
+        else:
+            corners = centre + rng.normal(0, radius, (int(rng.integers(3, 7)), 2))
+            cv2.fillPoly(image, [corners.astype(np.int32)], colour, cv2.LINE_AA)
+        if kind < 0.06:  # a light or a button, with its highlight
+            cv2.circle(
+                image,
+                (int(centre[0]), int(centre[1])),
+                int(radius / 3) + 1,
+                tuple(255 - c for c in colour),
+                -1,
+                cv2.LINE_AA,
+            )
+    image = image * rng.uniform(0.5, 1.2) + grain
+    if rng.random() < 0.5:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 4))
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
 def photometric(rng: Rng, image: np.ndarray) -> np.ndarray:
     """Float colour changes, then what optics, sensor and codec add. [S, S, 3] uint8 in and out."""
     x = image.astype(np.float32) / 255

@@ -62,7 +62,7 @@ class Samples:
         path, offset, size = self._where[i]
         with path.open("rb") as file:
             file.seek(offset)
-            members = dict(_members(file.read(size)))
+            members = dict(_members(file.read(size + _HEADERS)))
         rgb = next(members[name] for name in ("jpg", "png", "webp") if name in members)
         image = cv2.imdecode(np.frombuffer(rgb, np.uint8), cv2.IMREAD_COLOR_RGB)
         classes = cv2.imdecode(np.frombuffer(members["seg.png"], np.uint8), cv2.IMREAD_UNCHANGED)
@@ -80,10 +80,14 @@ class Samples:
         return Sample(image, classes, metres, self.landmarks[i], self.visible[i], float(points[:, 2].mean()))
 
 
+_HEADERS = 16 * 1024  #: at most 16 members, each with a header and padding
+
+
 def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """(name after the key, bytes) of tar members: a header of 512 bytes with name and octal size, the data, zeros to a multiple of 512."""
-    at = 0
-    while at + 512 <= len(data) and data[at]:
+    """(name after the key, bytes) of the first sample's tar members: a header of 512 bytes with name and octal size, the data, zeros to a
+    multiple of 512."""
+    at, first = 0, data[:100].split(b".", 1)[0]
+    while at + 512 <= len(data) and data[at : at + 100].split(b".", 1)[0] == first:
         name = data[at : at + 100].rstrip(b"\0").decode()
         size = int(data[at + 124 : at + 135], 8)
         yield name.split(".", 1)[1], data[at + 512 : at + 512 + size]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .augment import backdrop, photometric
+from .augment import backdrop, dead_leaves, photometric
 from .crops import FLIP, face_box, five_points
 from .samples import Sample
 
@@ -31,8 +31,8 @@ class Scene:
 
 def compose(rng: Rng, pick: Callable[[Rng], Sample], size: int, *, harsh: bool = True) -> Scene:
     """Zero to five faces, far ones first. `harsh`: colours, blur, noise and codec on top."""
-    faces = int(rng.choice(MAX_FACES + 1, p=[0.12, 0.3, 0.22, 0.16, 0.11, 0.09]))
-    image = _surface(rng, pick(rng), size) if rng.random() < 0.3 else backdrop(rng, size)
+    faces = int(rng.choice(MAX_FACES + 1, p=[0.2, 0.3, 0.2, 0.13, 0.09, 0.08]))
+    image = _background(rng, pick, size)
     owner = np.zeros((size, size), np.uint8)  # which face a pixel of skin belongs to, 1…
     if faces == 1 and rng.random() < 0.5:
         sizes = [size * rng.uniform(0.3, 0.8)]  # one person before a camera
@@ -65,6 +65,13 @@ def compose(rng: Rng, pick: Callable[[Rng], Sample], size: int, *, harsh: bool =
         np.array([k[1] for k in keep], np.float32).reshape(n, 5, 2),
         np.array([k[2] for k in keep], np.float32),
     )
+
+
+def _background(rng: Rng, pick: Callable[[Rng], Sample], size: int) -> np.ndarray:
+    kind = rng.random()
+    if kind < 0.55:
+        return dead_leaves(rng, size)
+    return _surface(rng, pick(rng), size) if kind < 0.75 else backdrop(rng, size)
 
 
 def _surface(rng: Rng, sample: Sample, size: int) -> np.ndarray:
