@@ -10,6 +10,7 @@ from typing import Any
 import forge_rt as fr
 import numpy as np
 import onnx
+from forge_rt.golden import split
 
 from ..errors import ExportError
 from .tensorrt import tensorrt_11
@@ -27,6 +28,7 @@ def compare(
     *,
     max_abs: float | Mapping[str, float] | None = FP32_BAR,
     mean_abs: float | Mapping[str, float] | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
     batches: Sequence[int] = (1, 3),
     free: int = 64,
     seed: int = 0,
@@ -38,6 +40,8 @@ def compare(
     inputs    batches by name; default: uniform in −1..1, at each of `batches`; free axes other than the batch are `free`
     max_abs, mean_abs
               bars, one for all outputs or by name; None: none. Above one ExportError is raised, with the numbers
+    columns   names of the last axis of outputs that mix units, as the bundle has them: {"landmarks": ["x", "y", "visible"]} gives rows
+              "landmarks/xy" and "landmarks/visible". A bar called "landmarks" holds for both, unless they have their own
 
     Returns a row for the bundle's `export` (see `record`), JSON-able: file, hash, opset, per output max_abs, mean_abs, share_above_1e-3 and the
     reference's range, and whether TensorRT 11 takes the graph as it is.
@@ -54,10 +58,14 @@ def compare(
         for name, values in ours.items():
             if theirs[name].shape != values.shape:
                 raise ExportError(f"{path.name}: {name} is {values.shape}, the reference gives {theirs[name].shape}")
-            difference = np.abs(values.astype(np.float64) - theirs[name])
-            differences.setdefault(name, []).append(np.where(np.isnan(difference), np.inf, difference).ravel())
-            low, high = ranges.setdefault(name, [np.inf, -np.inf])
-            ranges[name] = [min(low, float(theirs[name].min())), max(high, float(theirs[name].max()))]
+            wanted = split(name, theirs[name], columns or {})
+            for part, got in split(name, values, columns or {}).items():
+                difference = np.abs(got.astype(np.float64) - wanted[part])
+                differences.setdefault(part, []).append(np.where(np.isnan(difference), np.inf, difference).ravel())
+                low, high = ranges.setdefault(part, [np.inf, -np.inf])
+                ranges[part] = [min(low, float(wanted[part].min())), max(high, float(wanted[part].max()))]
+    if unknown := set(columns or {}) - {output.name for output in session.outputs}:
+        raise ExportError(f"{path.name} has no output {sorted(unknown)[0]!r} whose columns could be told apart")
     outputs = {}
     for name, parts in differences.items():
         all_of = np.concatenate(parts)
@@ -140,7 +148,7 @@ def _hold(
 ) -> None:
     missed = []
     for name, row in outputs.items():
-        limit = bar.get(name) if isinstance(bar, Mapping) else bar
+        limit = bar.get(name, bar.get(name.split("/")[0])) if isinstance(bar, Mapping) else bar
         if limit is not None:
             row[f"{measure}_bar"] = limit
             if not row[measure] <= limit:

@@ -47,9 +47,14 @@ def info(path: str | os.PathLike[str]) -> BundleInfo:
     bundle = Bundle.open(path)
     manifest = bundle.manifest
     return BundleInfo(
-        manifest.get("name", Path(path).stem), bundle.family, Path(path), bundle.hash, manifest.get("licence", "not stated"),
+        manifest.get("name", name_of(path)), bundle.family, Path(path), bundle.hash, manifest.get("licence", "not stated"),
         len(bundle.manifest_text.encode()) + sum(file.nbytes for file in bundle.files.values()), "golden" in manifest, manifest,
     )  # fmt: skip
+
+
+def name_of(path: str | os.PathLike[str]) -> str:
+    """What a bundle is called by its path: the last part without .forge."""
+    return Path(path).name.removesuffix(SUFFIX)
 
 
 def folders() -> list[Path]:
@@ -74,11 +79,14 @@ def find(name: str | os.PathLike[str]) -> Path:
     """A path as it is, or the bundle called `name` in `folders()`. Raises NotFoundError, with the names there are."""
     if Path(name).exists():
         return Path(name)
-    names = {path.stem: path for folder in reversed(folders()) if folder.is_dir() for path in folder.glob(f"*{SUFFIX}")}
+    names = {
+        name_of(path): path for folder in reversed(folders()) if folder.is_dir() for path in folder.glob(f"*{SUFFIX}")
+    }
     key = str(name).removesuffix(SUFFIX)
     if key not in names:
         raise _core.NotFoundError(
-            f"no bundle '{name}'; it is no path, and the installed ones are: {', '.join(sorted(names)) or 'none'}"
+            f"no bundle '{name}'; it is no path, and the installed ones are: {', '.join(sorted(names)) or 'none'}. "
+            f"Give a path, or name its folder in {ENVIRONMENT}; `forge-rt models` lists what is found"
         )
     return names[key]
 
@@ -106,7 +114,7 @@ def write(
     manifest = {
         "format_version": FORMAT_VERSION,
         "family": family,
-        "name": name or root.name.removesuffix(SUFFIX),
+        "name": name or name_of(root),
         **fields,
         "files": {file: file_row(data) for file, data in sorted(files.items())},
     }

@@ -1,6 +1,6 @@
 """How good is a face model on a data set? What `forge-rt evaluate` does.
 
-The analyzer is used through two calls and four properties (`Analyzer`): anything that has them can be evaluated.
+The analyzer is used through the calls and properties of `Analyzer`: anything that has them can be evaluated.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,28 +43,35 @@ THRESHOLD = 0.08  #: of failure rate and area
 OVERLAP = 0.5  #: intersection over union that makes a found face a true one
 
 
-#: left out of the published mean of CelebAMask-HQ (spec face_analysis §7: 14 classes)
+#: sets with the classes of CelebAMask-HQ, and what its published mean leaves out (spec face_analysis §7: 14 classes)
+_CELEBA = ("forgehead", "celebamask-hq", "celebamask-hq-publisher")
 _UNPUBLISHED = ("earring", "necklace", "hat", "cloth")
+#: sets with the classes of Helen, and the parts that publications on it report: sides averaged, without hair
+_HELEN = ("lapa", "helen", "ibugmask")
+_HELEN_PARTS = {
+    "skin": ("skin",), "nose": ("nose",), "upper_lip": ("upper_lip",), "mouth": ("mouth",), "lower_lip": ("lower_lip",),
+    "eyes": ("left_eye", "right_eye"), "brows": ("left_brow", "right_brow"),
+}  # fmt: skip
+_MOUTH = ("upper_lip", "mouth", "lower_lip")
 SCENES = 500  #: scenes of mode "scenes", unless limited
-SHOWN = 0.25  #: of their box, faces that a scene counts; hidden ones are neither wanted nor wrong
 
 
 class Analyzer(Protocol):
     """The part of forge_rt.FaceAnalyzer that is used."""
 
     @property
-    def labels(self) -> Any: ...
+    def labels(self) -> Sequence[Any]: ...  # with id and name
     @property
     def side(self) -> str: ...
     @property
     def depth_unit(self) -> str: ...
     @property
-    def crop_size(self) -> Any: ...
-    @property
-    def __call__(self) -> Any: ...  # (image, crops=None, **options) → Faces
-    def crop_of(self, face: Any, /) -> Any: ...
-    @property
-    def detect(self) -> Any: ...  # (image, **options) → [Face]
+    def crop_size(self) -> tuple[int, int]: ...
+    def __call__(
+        self, image: Any, *, boxes: Any = None, crops: Any = None, depth_map: bool = False
+    ) -> Any: ...  # Faces
+    def crop_of(self, face: Any, /) -> Any: ...  # of five points
+    def detect(self, image: Any, /) -> Sequence[Any]: ...  # only mode "scenes": with box and score
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ def items(dataset: Path, labels: str | None, limit: int | None) -> tuple[str, It
     if labels is None:
         raise InvalidArgumentError(f"name the classes of the masks with --labels: {', '.join(label_sets.SETS)}")
     label_sets.names(labels)
-    return labels, *_of_folders(dataset, limit)
+    return labels, *_of_folders(dataset, labels, limit)
 
 
 def _of_run(dataset: Path, limit: int | None) -> tuple[str, Iterator[Item], int]:
@@ -143,7 +150,7 @@ def _decode(data: bytes, name: str) -> np.ndarray:
     return np.ascontiguousarray(image[..., 2::-1]) if image.ndim == 3 else image
 
 
-def _of_folders(dataset: Path, limit: int | None) -> tuple[Iterator[Item], int]:
+def _of_folders(dataset: Path, labels: str, limit: int | None) -> tuple[Iterator[Item], int]:
     from forge_rt.images import IMAGE_SUFFIXES, read_image
 
     images = sorted(p for p in (dataset / "images").iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)[:limit]
@@ -157,6 +164,7 @@ def _of_folders(dataset: Path, limit: int | None) -> tuple[Iterator[Item], int]:
         raise NotFoundError(f"{dataset / 'masks'} has no {image.stem}.png")
 
     masks = [mask_of(image) for image in images]  # all of them before the minutes of work
+    known = set(label_sets.names(labels)) | {label_sets.SETS[labels].ignore}
 
     def read() -> Iterator[Item]:
         for image, path in zip(images, masks, strict=True):
@@ -164,6 +172,10 @@ def _of_folders(dataset: Path, limit: int | None) -> tuple[Iterator[Item], int]:
             if mask.ndim != 2 or mask.dtype != np.uint8 or mask.shape != rgb.shape[:2]:
                 raise CorruptFileError(
                     f"{path} must hold 8-bit class ids at the image's size {rgb.shape[:2]}, got {mask.dtype} {mask.shape}"
+                )
+            if strange := sorted(set(np.unique(mask).tolist()) - known):
+                raise CorruptFileError(
+                    f"{path} holds ids {strange[:8]} that {labels!r} does not have; is it of another set (--labels)?"
                 )
             yield Item(image.stem, rgb, mask)
 
@@ -208,16 +220,21 @@ def label_set_of(labels: Any) -> str | None:
     return next((name for name in label_sets.SETS if label_sets.names(name) == named), None)
 
 
-def _converter(labels: Any, side: str, truth: str) -> Callable[[np.ndarray], np.ndarray]:
+def _background(classes: dict[int, str]) -> int:
+    """The id of the class of that name; 0 in a set without one."""
+    return next((i for i, name in classes.items() if name == "background"), 0)
+
+
+def _converter(labels: Any, side: str, truth: str, truth_side: str) -> Callable[[np.ndarray], np.ndarray]:
     """Ids of the model → ids of the truth."""
     own = label_set_of(labels)
     if own is None:
         raise UnsupportedError(
             "the model's classes are of no set that forge_rt knows, so they cannot be compared with the masks"
         )
-    if own == truth and side == label_sets.SETS[truth].side:
+    if own == truth and side == truth_side:
         return lambda mask: mask
-    return lambda mask: label_sets.convert(mask, own, truth, source_side=side)
+    return lambda mask: label_sets.convert(mask, own, truth, source_side=side, target_side=truth_side)
 
 
 # ---- scores ----
@@ -227,7 +244,8 @@ def _converter(labels: Any, side: str, truth: str) -> Callable[[np.ndarray], np.
 class _Scores:
     """Everything that is summed up over the images of one style."""
 
-    classes: dict[int, str]
+    truth_labels: str = ""
+    classes: dict[int, str] = field(default_factory=dict)
     images: int = 0
     histogram: np.ndarray = field(init=False)
     per_image: list[np.ndarray] = field(default_factory=list)
@@ -238,30 +256,30 @@ class _Scores:
     truths: int = 0
     found: int = 0
     matched: int = 0
+    spared: int = 0  #: faces of scenes that are too small or hidden to be wanted
 
     def __post_init__(self) -> None:
-        self.histogram = np.zeros((len(self.classes), len(self.classes)), np.int64)
+        self.histogram = np.zeros((len(self.classes), len(self.classes) + 1), np.int64)  # the last column: of no class
 
     def report(self, protocol: str, detected: bool) -> dict[str, Any]:
         out: dict[str, Any] = {"images": self.images}
         if self.histogram.sum():
             names = list(self.classes.values())
+            background = _background(self.classes)
             scores, overlap = metrics.f1(self.histogram), metrics.iou(self.histogram)
-            mean, n = metrics.mean_defined(scores, without=0)
-            rare = [i for i, name in enumerate(names) if i == 0 or name in _UNPUBLISHED]
-            published, m = metrics.mean_defined(scores, without=rare)
+            mean, n = metrics.mean_defined(scores, without=background)
             out["f1"] = {
-                "mean": _number(mean), "classes": n, "mean_published": _number(published), "classes_published": m,
-                "mean_iou": _number(metrics.mean_defined(overlap, without=0)[0]),
-                "pixels": int(self.histogram.sum()),
+                "mean": _number(mean), "classes": n, "mean_iou": _number(metrics.mean_defined(overlap, without=background)[0]),
+                "pixels": int(self.histogram.sum()), "pixels_of_no_class": int(self.histogram[:, -1].sum()),
                 "of_class": {name: {"f1": _number(f), "iou": _number(i), "pixels": int(p)}
                              for name, f, i, p in zip(names, scores, overlap, self.histogram.sum(1), strict=True)},
             }  # fmt: skip
+            out["f1"] |= _published(self.truth_labels, names, scores)
             if protocol == "baker":
                 out["baker"] = {"images": len(self.per_image)}
                 for missing in ("floor", "drop"):
                     means = metrics.baker_means(self.per_image, missing)
-                    mean, n = metrics.mean_defined(means, without=0)
+                    mean, n = metrics.mean_defined(means, without=background)
                     of_class = {name: _number(value) for name, value in zip(names, means, strict=True)}
                     out["baker"][missing] = {"mean": _number(mean), "classes": n, "of_class": of_class}
         if self.nme:
@@ -287,9 +305,24 @@ class _Scores:
             out["detection"] = {
                 "recall": _number(self.matched / self.truths if self.truths else np.nan),
                 "precision": _number(self.matched / self.found if self.found else np.nan),
-                "faces": self.truths, "found": self.found, "overlap": OVERLAP,
+                "faces": self.truths, "found": self.found, "spared": self.spared, "overlap": OVERLAP,
             }  # fmt: skip
         return out
+
+
+def _published(truth_labels: str, names: list[str], scores: np.ndarray) -> dict[str, Any]:
+    """The means that publications report for sets of these classes."""
+    if truth_labels in _CELEBA:
+        rare = [i for i, name in enumerate(names) if name == "background" or name in _UNPUBLISHED]
+        mean, n = metrics.mean_defined(scores, without=rare)
+        return {"mean_published": _number(mean), "classes_published": n}
+    if truth_labels in _HELEN:
+        of = dict(zip(names, scores, strict=True))
+        parts = {part: metrics.mean_defined([of[name] for name in own])[0] for part, own in _HELEN_PARTS.items()}
+        mean, n = metrics.mean_defined(list(parts.values()))
+        every = {**parts, "mouth_all": metrics.mean_defined([of[name] for name in _MOUTH])[0]}
+        return {"helen": {"mean": _number(mean), "parts": n, **{part: _number(value) for part, value in every.items()}}}
+    return {}
 
 
 def _number(value: Any) -> float | None:
@@ -321,6 +354,7 @@ def evaluate(
     faces: str = "given",
     protocol: str = "pooled",
     labels: str | None = None,
+    side: str | None = None,
     limit: int | None = None,
     tell: Callable[[int, int], None] = lambda done, count: None,
 ) -> Evaluation:
@@ -331,27 +365,34 @@ def evaluate(
               on scenes of 0 to 5 faces that are put together from the data set (forge_rt.export.recipes.scenes), `limit` of them
     protocol  "pooled": F1 of one histogram over all pixels. "baker": besides, the per-image protocol (metrics.baker_means)
     labels    of masks/ in a folder of images/ and masks/; the model's classes are converted to it
+    side      whose left is left in those masks, where they differ from the table of `labels`: "subject" or "viewer"
     """
-    if faces == "scenes":
-        return evaluate_scenes(analyzer, dataset, limit=limit, tell=tell)
-    if faces not in ("given", "detected") or protocol not in ("pooled", "baker"):
+    if faces not in ("given", "detected", "scenes") or protocol not in ("pooled", "baker"):
         raise InvalidArgumentError(
             f"faces is given, detected or scenes, protocol pooled or baker; got {faces!r} and {protocol!r}"
         )
     if limit is not None and limit < 1:
         raise InvalidArgumentError(f"limit must be at least 1, got {limit}")
-    truth_labels, images, count = items(Path(dataset), labels, limit)
+    if side not in (None, "subject", "viewer"):
+        raise InvalidArgumentError(f"side is subject or viewer, got {side!r}")
+    if faces == "scenes":
+        return evaluate_scenes(analyzer, dataset, limit=limit, tell=tell)
+    dataset = Path(dataset)
+    truth_labels, images, count = items(dataset, labels, limit)
+    if side is not None and (dataset / "plan.json").exists():
+        raise InvalidArgumentError(f"side is for masks of folders; the masks of {dataset} have the subject's left")
+    truth_side = side or label_sets.SETS[truth_labels].side
     classes = label_sets.names(truth_labels)
     classes = {i: name for i, name in classes.items() if i != label_sets.SETS[truth_labels].ignore}
     has_parsing = bool(list(analyzer.labels))
-    convert = _converter(analyzer.labels, analyzer.side, truth_labels) if has_parsing else None
+    convert = _converter(analyzer.labels, analyzer.side, truth_labels, truth_side) if has_parsing else None
     scores: dict[str, _Scores] = {}
     milliseconds = []
     for done, item in enumerate(images):
         found, took = _look(analyzer, item, truth_labels, faces)
         milliseconds.append(took)
         for name in {"all", item.style or "all"}:
-            group = scores.setdefault(name, _Scores(classes))
+            group = scores.setdefault(name, _Scores(truth_labels, classes))
             group.images += 1
             if convert is not None and item.mask is not None:
                 _score_mask(group, analyzer, item, found, convert, faces, protocol)
@@ -360,15 +401,12 @@ def evaluate(
     styles = sorted(set(scores) - {"all"})
     kept = ["all", *(styles if len(styles) > 1 else [])]
     report = {name: scores[name].report(protocol, faces == "detected") for name in kept}
-    return Evaluation(
-        Path(dataset),
-        faces,
-        protocol,
-        truth_labels,
-        report,
-        _throughput(milliseconds),
-        _notes(analyzer, faces, truth_labels),
-    )
+    notes = _notes(analyzer, faces, truth_labels)
+    if side is not None:
+        notes.append(f"left in the masks is the {side}'s")
+    if lost := sum(int(group.histogram[:, -1].sum()) for name, group in scores.items() if name == "all"):
+        notes.append(f"{lost} pixels were given classes that {truth_labels} ignores; they count as wrong")
+    return Evaluation(dataset, faces, protocol, truth_labels, report, _throughput(milliseconds), notes)
 
 
 def evaluate_scenes(
@@ -380,44 +418,45 @@ def evaluate_scenes(
 ) -> Evaluation:
     """Recall and precision of the detector on scenes of 320 x 320 with 0 to 5 faces of `dataset`, a function of the data set alone.
 
-    Faces count that are at least 12 pixels long and show at least a quarter of their box; others are neither wanted nor wrong.
+    Faces count that are at least 12 pixels long and show enough of their box; others are spared: neither wanted nor wrong.
     """
+    from forge_rt.export.recipes import scenes
     from forge_rt.export.recipes.samples import Samples
-    from forge_rt.export.recipes.scenes import SMALLEST, compose
 
+    smallest, shown = scenes.SMALLEST, float(getattr(scenes, "SHOWN", 0.12))
     samples = Samples(dataset)
     count = limit or SCENES
-    score = _Scores({})
+    score = _Scores()
     milliseconds = []
     for k in range(count):
-        scene = compose(
+        scene = scenes.compose(
             np.random.default_rng([8, k]), lambda r: samples.read(int(r.integers(len(samples))), depth=False), 320
         )
         start = time.perf_counter()
         found = analyzer.detect(scene.image)
         milliseconds.append(1000 * (time.perf_counter() - start))
         longer = np.maximum(scene.boxes[:, 2] - scene.boxes[:, 0], scene.boxes[:, 3] - scene.boxes[:, 1])
-        wanted = (longer >= SMALLEST) & (scene.visible >= SHOWN)
-        boxes, certain = [face.box for face in found], [face.score for face in found]
-        taken = {j for _, j in metrics.match_boxes(scene.boxes[wanted], boxes, certain, OVERLAP)}
-        spared = {j for _, j in metrics.match_boxes(scene.boxes[~wanted], boxes, certain, OVERLAP)} - taken
-        score.images += 1
-        score.truths += int(wanted.sum())
-        score.matched += len(taken)
-        score.found += len(boxes) - len(spared)
+        wanted = (longer >= smallest) & (scene.visible >= shown)
+        _score_scene(score, scene.boxes[wanted], scene.boxes[~wanted], found)
         tell(k + 1, count)
     notes = [
-        f"scenes of 320 x 320 pixels with 0 to 5 faces; counted are faces of {SMALLEST:g} pixels and more that show {SHOWN:.0%} of their box"
+        f"scenes of 320 x 320 pixels with 0 to 5 faces; counted are faces of {smallest:g} pixels and more that show {shown:.0%} of their box; "
+        f"{score.spared} others were spared: neither wanted nor wrong"
     ]
-    return Evaluation(
-        Path(dataset),
-        "scenes",
-        "pooled",
-        "forgehead",
-        {"all": score.report("pooled", True)},
-        _throughput(milliseconds),
-        notes,
-    )
+    report = {"all": score.report("pooled", True)}
+    return Evaluation(Path(dataset), "scenes", "pooled", "forgehead", report, _throughput(milliseconds), notes)
+
+
+def _score_scene(score: _Scores, wanted: np.ndarray, spared: np.ndarray, found: Sequence[Any]) -> None:
+    pairs = metrics.match_boxes(wanted, [face.box for face in found], [face.score for face in found], OVERLAP)
+    taken = {j for _, j in pairs}
+    rest = [face for j, face in enumerate(found) if j not in taken]
+    others = metrics.match_boxes(spared, [face.box for face in rest], [face.score for face in rest], OVERLAP)
+    score.images += 1
+    score.truths += len(wanted)
+    score.matched += len(pairs)
+    score.found += len(found) - len(others)
+    score.spared += len(spared)
 
 
 def _throughput(milliseconds: list[float]) -> dict[str, float | None]:
@@ -445,14 +484,13 @@ def _score_mask(
     group: _Scores, analyzer: Analyzer, item: Item, found: Any, convert: Callable[[np.ndarray], np.ndarray], mode: str, protocol: str
 ) -> None:  # fmt: skip
     assert item.mask is not None
-    where = np.ones(item.mask.shape, bool)
-    if mode == "given":
-        where[:] = False
-        for face in found.faces:
-            where |= footprint(face.to_crop, analyzer.crop_size, item.mask.shape)  # type: ignore[arg-type]
-    predicted = convert(np.asarray(found.mask))
-    where &= predicted < len(group.classes)
-    histogram = metrics.confusion(item.mask, predicted, len(group.classes), where)
+    looked = np.zeros(item.mask.shape, bool)
+    for face in found.faces:
+        looked |= footprint(face.to_crop, analyzer.crop_size, item.mask.shape)
+    # where no face is, the mask is 0, whatever class that is in the model's set
+    predicted = np.where(looked, convert(np.asarray(found.mask)), _background(group.classes))
+    where = looked if mode == "given" else None
+    histogram = metrics.confusion(item.mask, predicted, len(group.classes), where, strangers=True)
     group.histogram += histogram
     if protocol == "baker":
         group.per_image.append(np.nan_to_num(metrics.f1(histogram), nan=0.0))
@@ -477,8 +515,13 @@ def _score_faces(group: _Scores, analyzer: Analyzer, item: Item, found: Any, tru
         assert item.depth_m is not None and item.mask is not None
         depth = np.asarray(found.depth)
         relative = "relative" in analyzer.depth_unit
-        where = (item.depth_m > 0) & (item.mask != 0) & (np.asarray(found.mask) != 0)
-        where &= footprint(face.to_crop, analyzer.crop_size, item.mask.shape)  # type: ignore[arg-type]
+        own = _background({label.id: label.name for label in analyzer.labels})
+        where = (
+            (item.depth_m > 0)
+            & (item.mask != _background(label_sets.names(truth_labels)))
+            & (np.asarray(found.mask) != own)
+        )
+        where &= footprint(face.to_crop, analyzer.crop_size, item.mask.shape)
         error, pixels = metrics.masked_l1(item.depth_m - (item.centre_z_m if relative else 0.0), depth, where)
         if pixels:
             group.depth.append((error, pixels))
@@ -537,9 +580,18 @@ def text(result: Evaluation) -> str:
         if "f1" in group:
             f1 = group["f1"]
             lines.append(
-                f"  mean F1 {_percent(f1['mean'])} of {f1['classes']} classes, {_percent(f1['mean_published'])} of the {f1['classes_published']} "
-                f"without {', '.join(_UNPUBLISHED)} · mean IoU {_percent(f1['mean_iou'])}"
+                f"  mean F1 {_percent(f1['mean'])} of {f1['classes']} classes · mean IoU {_percent(f1['mean_iou'])}"
             )
+            if "mean_published" in f1:
+                lines.append(
+                    f"    {_percent(f1['mean_published'])} of the {f1['classes_published']} without {', '.join(_UNPUBLISHED)}, as published"
+                )
+            if "helen" in f1:
+                parts = " · ".join(f"{part} {_percent(f1['helen'][part])}" for part in ("eyes", "brows", "mouth_all"))
+                lines.append(
+                    f"    as published for Helen: mean {_percent(f1['helen']['mean'])} of {f1['helen']['parts']} parts (sides averaged, without hair, "
+                    f"lips not merged) · {parts}"
+                )
             rows = [f"{label} {_percent(row['f1'])}" for label, row in f1["of_class"].items() if row["f1"] is not None]
             lines += ["    " + " · ".join(rows[i : i + 6]) for i in range(0, len(rows), 6)]
         if "baker" in group:
@@ -564,9 +616,10 @@ def text(result: Evaluation) -> str:
             lines.append(f"  depth L1 {1000 * row['l1_m']:.1f} mm over {row['pixels']} pixels of {row['faces']} faces")
         if "detection" in group:
             row = group["detection"]
+            spared = f" · {row['spared']} faces spared" if row["spared"] else ""
             lines.append(
                 f"  detection at IoU {row['overlap']}: recall {_percent(row['recall'])} % of {row['faces']} faces · "
-                f"precision {_percent(row['precision'])} % of {row['found']} found"
+                f"precision {_percent(row['precision'])} % of {row['found']} found{spared}"
             )
     speed = result.throughput
     lines += [

@@ -43,9 +43,10 @@ BAKER_FLOOR = 0.1
 # ---- classes per pixel ----
 
 
-def confusion(label: Any, prediction: Any, classes: int, where: Any = None) -> np.ndarray:
+def confusion(label: Any, prediction: Any, classes: int, where: Any = None, *, strangers: bool = False) -> np.ndarray:
     """[classes, classes] int64: rows are the true class, columns the predicted one. `where`: pixels that count. Pixels whose true class is
-    `classes` or more (an ignore label) do not count; a prediction of `classes` or more is an error."""
+    `classes` or more (an ignore label) do not count; a prediction of `classes` or more is an error. With `strangers` it is none: such
+    predictions are wrong, and stand in a last column of their own, [classes, classes + 1]."""
     label, prediction = np.asarray(label), np.asarray(prediction)
     if label.shape != prediction.shape:
         raise InvalidArgumentError(
@@ -55,20 +56,31 @@ def confusion(label: Any, prediction: Any, classes: int, where: Any = None) -> n
     if where is not None:
         use &= np.broadcast_to(np.asarray(where, bool), label.shape)
     true, got = label[use].astype(np.int64), prediction[use].astype(np.int64)
-    if got.size and (got.max() >= classes or got.min() < 0 or true.min() < 0):
-        raise InvalidArgumentError(f"class ids must be 0..{classes - 1}, got a prediction of {got.max()}")
-    return np.bincount(true * classes + got, minlength=classes * classes).reshape(classes, classes)
+    columns = classes + strangers
+    if strangers:
+        got = np.minimum(got, classes)
+    if true.size and true.min() < 0:
+        raise InvalidArgumentError(f"class ids of label must be 0 or more, got {true.min()}")
+    if got.size and (got.max() >= columns or got.min() < 0):
+        strange = got.max() if got.max() >= columns else got.min()
+        raise InvalidArgumentError(f"class ids of prediction must be 0..{classes - 1}, got {strange}")
+    return np.bincount(true * columns + got, minlength=classes * columns).reshape(classes, columns)
 
 
 def f1(histogram: np.ndarray) -> np.ndarray:
     """[classes] 2 H_cc / (row_c + column_c); NaN for a class that is neither there nor predicted."""
-    return _ratio(2 * np.diag(histogram), histogram.sum(0) + histogram.sum(1))
+    return _ratio(2 * np.diag(histogram), _rows_and_columns(histogram))
 
 
 def iou(histogram: np.ndarray) -> np.ndarray:
     """[classes] H_cc / (row_c + column_c − H_cc); NaN for a class that is neither there nor predicted."""
     own = np.diag(histogram)
-    return _ratio(own, histogram.sum(0) + histogram.sum(1) - own)
+    return _ratio(own, _rows_and_columns(histogram) - own)
+
+
+def _rows_and_columns(histogram: np.ndarray) -> np.ndarray:
+    """[classes]; the column of strangers is part of the rows alone."""
+    return histogram.sum(0)[: histogram.shape[0]] + histogram.sum(1)
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

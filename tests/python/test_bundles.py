@@ -174,4 +174,15 @@ def test_command_line(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "does not match its hash" in one_error(cli("verify", small))
     done = cli("models", FORGE_RT_MODELS=str(small.parent))
     assert done.returncode == 1 and "DAMAGED" in done.stdout
-    assert "the installed ones are: forgehead" in one_error(cli("verify", "nothing"))
+    said = one_error(cli("verify", "nothing"))
+    assert "the installed ones are: forgehead" in said and "FORGE_RT_MODELS" in said and "forge-rt models" in said
+
+
+def test_names_of_bundles(tmp_path: Path) -> None:
+    assert [bundles.name_of(p) for p in (tmp_path / "faces-1.5.forge", "faces-1.5", "a/b.zip")] == [
+        "faces-1.5",
+        "faces-1.5",
+        "b.zip",
+    ]
+    bundles.write(tmp_path / "faces-1.5.forge", "table", {}, {})
+    assert bundles.info(tmp_path / "faces-1.5.forge").name == "faces-1.5"

@@ -181,6 +181,11 @@ def test_a_folder_of_masks_in_another_convention(folder):
             fr.CorruptFileError,
             "8-bit class ids",
         ),
+        (
+            lambda p: cv2.imwrite(str(p / "masks" / "0.png"), np.full((96, 96), 17, np.uint8)),
+            fr.CorruptFileError,
+            r"ids \[17\] that 'lapa' does not have",
+        ),
     ],
 )
 def test_folders_that_cannot_be_read(folder, change, error, what):
@@ -194,7 +199,8 @@ def test_wrong_arguments(dataset, tmp_path):
     analyzer = FakeAnalyzer(known(dataset), label_names={0: "cat", 1: "dog"})
     with pytest.raises(fr.UnsupportedError, match="of no set"):
         evaluation.evaluate(analyzer, dataset)
-    for options in ({"faces": "guessed"}, {"protocol": "mine"}, {"limit": 0}):
+    bad = ({"faces": "guessed"}, {"protocol": "mine"}, {"limit": 0}, {"side": "left"}, {"side": "viewer"})
+    for options in (*bad, {"faces": "scenes", "limit": 0}, {"faces": "scenes", "protocol": "mine"}):
         with pytest.raises(fr.InvalidArgumentError):
             evaluation.evaluate(FakeAnalyzer([]), dataset, **options)
     with pytest.raises(fr.NotFoundError, match="images/ and masks/"):
@@ -204,6 +210,141 @@ def test_wrong_arguments(dataset, tmp_path):
 def test_known_label_sets():
     head = fr.ForgeHead()
     assert evaluation.label_set_of(head.labels) == "forgehead"
+
+
+def put(folder, item, mask):
+    for name, image in (("images", item.rgb[..., ::-1]), ("masks", mask)):
+        (folder / name).mkdir(exist_ok=True)
+        cv2.imwrite(str(folder / name / "0.png"), image)
+    return evaluation.Item("0", item.rgb, item.mask)
+
+
+def test_the_background_goes_by_its_name(dataset, tmp_path):
+    """synthforge has it at 19, and skin at 0."""
+    item = known(dataset)[0]
+    told = put(tmp_path, item, labels.convert(item.mask, "forgehead", "synthforge"))
+    for faces in ("given", "detected"):
+        f1 = evaluation.evaluate(FakeAnalyzer([told]), tmp_path, labels="synthforge", faces=faces).groups["all"]["f1"]
+        scores = {n: row["f1"] for n, row in f1["of_class"].items() if row["f1"] is not None}
+        assert {"background", "skin"} <= set(scores) and f1["classes"] == len(scores) - 1
+        assert f1["mean"] == pytest.approx(np.mean([v for n, v in scores.items() if n != "background"]), abs=1e-5)
+        assert "mean_published" not in f1 and "helen" not in f1
+    # a face that is missed is background, not skin
+    missed = evaluation.evaluate(FakeAnalyzer([told], misses=True), tmp_path, labels="synthforge", faces="detected")
+    f1 = missed.groups["all"]["f1"]
+    assert f1["of_class"]["skin"]["f1"] == 0 and f1["of_class"]["background"]["f1"] > 0
+
+
+def test_classes_that_the_truth_ignores_are_wrong(dataset, tmp_path):
+    """A model with beards, on masks that ignore them: skin called beard is missed skin."""
+    item = known(dataset)[0]
+    put(tmp_path, item, labels.convert(item.mask, "forgehead", "lapa"))
+    ids = labels.SETS["facesynthetics"].ids
+    mask = labels.convert(item.mask, "forgehead", "facesynthetics")
+    scores = {}
+    for called in ("skin", "beard"):
+        told = np.where(mask == ids["skin"], ids[called], mask).astype(np.uint8)
+        analyzer = FakeAnalyzer([evaluation.Item("0", item.rgb, told)], label_names=labels.names("facesynthetics"))
+        result = evaluation.evaluate(analyzer, tmp_path, labels="lapa")
+        scores[called] = result.groups["all"]["f1"]
+    lost, skin = scores["beard"]["pixels_of_no_class"], scores["beard"]["of_class"]["skin"]
+    assert scores["beard"]["pixels"] == scores["skin"]["pixels"] and 0.8 * skin["pixels"] < lost
+    assert skin["f1"] < 0.3 < 0.8 < scores["skin"]["of_class"]["skin"]["f1"]
+    assert any(f"{lost} pixels were given classes that lapa ignores" in note for note in result.notes)
+
+
+def test_whose_left_is_left(folder):
+    path, found = folder
+    told = [evaluation.Item(i.name, i.rgb, i.mask) for i in found]
+    scores = {}
+    for side in (None, "subject", "viewer"):
+        scores[side] = evaluation.evaluate(FakeAnalyzer(told), path, labels="lapa", side=side).groups["all"]["f1"]
+    assert scores[None] == scores["subject"] and scores[None]["of_class"]["left_brow"]["f1"] == 1
+    assert scores["viewer"]["of_class"]["left_brow"]["f1"] == 0 and scores["viewer"]["of_class"]["nose"]["f1"] == 1
+
+
+def test_published_means(dataset, folder):
+    path, found = folder
+    ours = evaluation.evaluate(FakeAnalyzer(found), dataset)
+    assert ours.groups["all"]["f1"]["classes_published"] <= 14 and "as published" in evaluation.text(ours)
+    told = [evaluation.Item(i.name, i.rgb, i.mask) for i in found]
+    result = evaluation.evaluate(FakeAnalyzer(told), path, labels="lapa")
+    helen = result.groups["all"]["f1"]["helen"]
+    assert helen["mean"] == 1 and helen["parts"] == 7 and "hair" not in helen and "for Helen" in evaluation.text(result)
+    names = list(labels.names("lapa").values())[:11]
+    of = dict(zip(names, np.linspace(0, 1, 11), strict=True))
+    helen = evaluation._published("lapa", names, np.array([of[n] for n in names]))["helen"]
+    assert helen["brows"] == pytest.approx((of["left_brow"] + of["right_brow"]) / 2)
+    assert helen["mouth_all"] == pytest.approx((of["upper_lip"] + of["mouth"] + of["lower_lip"]) / 3)
+
+
+class SceneAnalyzer:
+    """Finds the faces it is told of."""
+
+    def __init__(self, known):
+        self.known = iter(known)
+
+    def detect(self, image):
+        assert image.shape == (320, 320, 3) and image.dtype == np.uint8
+        return [FakeFace(tuple(box), 0.9, None, None, None) for box in next(self.known)]
+
+
+def test_scenes(dataset):
+    from forge_rt.export.recipes import samples, scenes
+
+    store, count = samples.Samples(dataset), 12
+    made = [
+        scenes.compose(
+            np.random.default_rng([8, k]), lambda r: store.read(int(r.integers(len(store))), depth=False), 320
+        )
+        for k in range(count)
+    ]
+    faces = sum(len(scene.boxes) for scene in made)
+    result = evaluation.evaluate(SceneAnalyzer([s.boxes for s in made]), dataset, faces="scenes", limit=count)
+    row = result.groups["all"]["detection"]
+    assert row["recall"] == row["precision"] == 1 and row["faces"] + row["spared"] == faces > 0
+    assert result.faces == "scenes" and f"{row['spared']} others were spared" in result.notes[0]
+    nothing = evaluation.evaluate(SceneAnalyzer([[]] * count), dataset, faces="scenes", limit=count)
+    assert nothing.groups["all"]["detection"]["recall"] == 0
+    spurious = [[*s.boxes, (-50, -50, -20, -20)] for s in made]
+    row = evaluation.evaluate(SceneAnalyzer(spurious), dataset, faces="scenes", limit=count).groups["all"]["detection"]
+    assert row["recall"] == 1 and row["precision"] == pytest.approx(1 - count / row["found"], abs=1e-5)
+
+
+def test_a_box_spares_one_face_at_most():
+    """The wanted face takes its box; the hidden one beside it excuses no other."""
+    score = evaluation._Scores()
+    wanted, hidden = np.array([[0, 0, 10, 10.0]]), np.array([[0, 0, 10, 9.0]])
+    evaluation._score_scene(score, wanted, hidden, [FakeFace((0, 0, 10, 10), 0.9, None, None, None)])
+    assert (score.matched, score.found, score.truths, score.spared) == (1, 1, 1, 1)
+    twice = [FakeFace((0, 0, 10, 10), p, None, None, None) for p in (0.9, 0.8, 0.7)]
+    score = evaluation._Scores()
+    evaluation._score_scene(score, wanted, hidden, twice)
+    assert (score.matched, score.found) == (1, 2), "the third is wrong"
+
+
+@pytest.mark.parametrize("faces", ["given", "detected"])
+def test_the_real_analyzer(tmp_path, faces):
+    """Networks that are known exactly (face_bundles), in LaPa's classes: red is skin."""
+    pytest.importorskip("onnxruntime")
+    from face_bundles import FACE, faces_network, fields, picture, write_faces
+
+    about = [{"id": i, "name": n, "color": [9 * i] * 3, "mirror": i} for i, n in labels.names("lapa").items() if i < 11]
+    bundle = write_faces(tmp_path / "exact.forge", fields(labels=about), faces=faces_network(classes=11))
+    data = tmp_path / "data"
+    for name in ("images", "masks"):
+        (data / name).mkdir(parents=True)
+    for i, (left, top) in enumerate([(40, 48), (136, 40), (200, 160)]):
+        image = picture(320, 256, (left, top))  # the detector knows one size of face
+        cv2.imwrite(str(data / "images" / f"{i}.png"), image[..., ::-1])
+        cv2.imwrite(str(data / "masks" / f"{i}.png"), (image[..., 0] > 127).astype(np.uint8))
+    result = evaluation.evaluate(fr.FaceAnalyzer(bundle), data, labels="lapa", faces=faces)
+    group = result.groups["all"]
+    assert group["f1"]["of_class"]["skin"]["f1"] > 0.97 and group["f1"]["of_class"]["skin"]["pixels"] == 3 * FACE**2
+    assert group["f1"]["mean"] == group["f1"]["of_class"]["skin"]["f1"], "the only class there is"
+    if faces == "detected":
+        assert group["detection"]["recall"] == group["detection"]["precision"] == 1
+    assert result.throughput["images_per_s"] > 0
 
 
 def test_command_line(dataset, tmp_path, monkeypatch, capsys):
@@ -218,5 +359,9 @@ def test_command_line(dataset, tmp_path, monkeypatch, capsys):
     assert end.value.code == 0
     said = capsys.readouterr().out
     assert "fake (fp32 on cpu)" in said and "all: 3 images" in said
+    with pytest.raises(SystemExit) as end:
+        main(["evaluate", str(bundle), str(dataset), "--json", str(tmp_path / "nowhere" / "out.json")])
+    captured = capsys.readouterr()
+    assert end.value.code != 0 and "images" not in captured.out and "nowhere for --json" in captured.err
     document = json.loads((tmp_path / "out.json").read_text())
     assert document["model"]["precision"] == "fp32" and document["groups"]["all"]["images"] == 3

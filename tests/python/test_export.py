@@ -23,6 +23,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as nnf  # noqa: E402
 
 OUTPUTS = ["logits", "landmarks", "depth"]
+COLUMNS = {"landmarks": ["x", "y", "visible"]}
 
 
 class Block(nn.Module):
@@ -181,11 +182,28 @@ def test_int8_for_the_cpu(exported, module, tmp_path):
         if t.data_type == onnx.TensorProto.INT8 and len(t.dims) == 4
     ]
     assert weights and max(np.abs(w.astype(int)).max() for w in weights) <= 64, "7 bits, or AVX2 saturates"
-    row = compare(exported[0], path, max_abs=None, mean_abs=0.1)
+    bars = {"logits": 0.1, "landmarks/xy": 0.01, "landmarks/visible": 0.1, "depth": 0.1}
+    row = compare(exported[0], path, max_abs=None, mean_abs=bars, columns=COLUMNS)
     assert not row["tensorrt_11"]["typed"] and "uint8" in row["tensorrt_11"]["why"]
-    assert row["outputs"]["landmarks"]["mean_abs"] < 0.05
+    assert row["outputs"]["landmarks/xy"]["mean_abs_bar"] == 0.01 and "landmarks" not in row["outputs"]
     again = quantize_int8(exported[0], tmp_path / "again.onnx", batches(4), exclude=["landmarks"])
     assert again == model
+
+
+def test_a_shift_of_the_places_does_not_hide_behind_logits(exported, module):
+    """A sixteenth of the crop is less than the visibility logits may differ by."""
+
+    class Shifted(nn.Module):
+        def forward(self, image):
+            logits, landmarks, depth = module(image)
+            return logits, landmarks + torch.tensor([1 / 16, 0.0, 0.0]), depth
+
+    bars = {"landmarks": 0.1, "landmarks/xy": 0.01}
+    compare(Shifted(), exported[0], max_abs=None, mean_abs=bars)
+    with pytest.raises(ExportError, match=r"landmarks/xy 0\.03"):
+        compare(Shifted(), exported[0], max_abs=None, mean_abs=bars, columns=COLUMNS)
+    with pytest.raises(ExportError, match="no output 'points'"):
+        compare(module, exported[0], columns={"points": ["x", "y"]})
 
 
 def test_int8_for_tensorrt(exported, tmp_path):
@@ -257,6 +275,7 @@ def bundle(exported, module, tmp_path_factory):
     fields = {
         "licence": "Apache-2.0",
         "input": {"tensor": "image", "size": [64, 64]},
+        "outputs": {"landmarks": {"tensor": "landmarks", "columns": COLUMNS["landmarks"]}},
         "variants": {
             v: {"stages": [{"file": f}]}
             for v, f in {"fp32": "faces.onnx", "fp16": "faces.fp16.onnx", "int8": "faces.int8.onnx"}.items()
@@ -266,18 +285,22 @@ def bundle(exported, module, tmp_path_factory):
     }
     path = folder / "toy.forge"
     fr.bundles.write(path, "faces", files, fields)
-    fr.golden.add(path)
+    fr.golden.add(str(path))
     return path
+
+
+PARTS = ["logits", "landmarks/xy", "landmarks/visible", "depth"]
 
 
 def test_golden_sample_of_networks(bundle):
     result = fr.bundles.verify(bundle)
     assert result.passed, result.errors
     names = {name for name, _, _ in result.errors}
-    assert names == {"detector/fp32/score", *(f"faces/{v}/{o}" for v in ("fp32", "fp16", "int8") for o in OUTPUTS)}
+    assert names == {"detector/fp32/score", *(f"faces/{v}/{o}" for v in ("fp32", "fp16", "int8") for o in PARTS)}
     golden = result.info.manifest["golden"]
     assert golden["tolerance"]["faces/fp32/logits"] == {"measure": "max", "at_most": 1e-3}
     assert golden["tolerance"]["faces/int8/logits"]["measure"] == "mean"
+    assert golden["tolerance"]["faces/int8/landmarks/xy"]["at_most"] <= fr.golden.PLACES
     assert (bundle / golden["file"]).stat().st_size < 200_000
     assert result.info.manifest["export"]["graphs"]["faces.onnx"]["tensorrt_11"]["typed"]
 
@@ -295,4 +318,49 @@ def test_another_network_fails_the_golden_sample(bundle, tmp_path):
     result = fr.bundles.verify(other)
     assert not result.passed
     bad = {name for name, error, bar in result.errors if error > bar}
-    assert bad == {f"faces/fp32/{o}" for o in OUTPUTS}
+    assert bad == {f"faces/fp32/{o}" for o in PARTS}
+
+
+def test_shifted_landmarks_fail_the_golden_sample_of_every_variant(bundle):
+    from dataclasses import replace
+
+    about = fr.bundles.info(bundle)
+    family = fr.golden._FAMILIES["faces"]
+
+    def shifted(*arguments):
+        outputs = family.run(*arguments)
+        return {n: v + (0.04 if n.endswith("/xy") else 0) for n, v in outputs.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(fr.golden._FAMILIES, "faces", replace(family, run=shifted))
+        bad = {name for name, error, bar in fr.golden.compare(about) if error > bar}
+    assert bad == {f"faces/{v}/landmarks/xy" for v in ("fp32", "fp16", "int8")}
+
+
+@pytest.mark.parametrize("size", [(30, 45), (77, 61)])
+def test_golden_sample_of_sizes_that_are_no_multiple_of_eight(tmp_path, size):
+    class Plain(nn.Module):
+        def forward(self, image):
+            return image.mean(1, keepdim=True)
+
+    export_onnx(Plain(), [torch.zeros(2, 3, *size)], tmp_path / "faces.onnx", ["image"], ["depth"])
+    fields = {
+        "input": {"tensor": "image", "size": list(size), "order": "BGR", "mean": [0] * 3, "scale": [1] * 3},
+        "variants": {"fp32": {"stages": [{"file": "faces.onnx"}]}},
+    }
+    path = tmp_path / "odd.forge"
+    fr.bundles.write(path, "faces", {"faces.onnx": (tmp_path / "faces.onnx").read_bytes()}, fields)
+    fr.golden.add(path)
+    again = json.loads((path / "bundle.json").read_text())
+    fr.golden.add(path)
+    assert json.loads((path / "bundle.json").read_text()) == again and fr.bundles.verify(path).passed
+    assert not list(path.glob("*.part"))
+    seen = fr.Bundle.open(path).tensors("golden.safetensors")["faces/fp32/depth"].numpy()
+    assert 100 < seen.max() < 256 and seen.std() > 20, "a picture of a face"
+
+
+def test_golden_samples_go_into_folders(bundle, tmp_path):
+    fr.bundles.pack(bundle, tmp_path / "packed.forge")
+    assert fr.bundles.verify(tmp_path / "packed.forge").passed
+    with pytest.raises(fr.InvalidArgumentError, match="then pack it"):
+        fr.golden.add(tmp_path / "packed.forge")

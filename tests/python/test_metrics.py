@@ -39,8 +39,21 @@ def test_wrong_ids_and_shapes_are_errors():
         metrics.confusion(np.zeros(3, int), np.zeros(4, int), 2)
     with pytest.raises(fr.InvalidArgumentError, match=r"0\.\.1"):
         metrics.confusion(np.zeros(3, int), np.full(3, 2), 2)
+    with pytest.raises(fr.InvalidArgumentError, match="of label must be 0 or more, got -1"):
+        metrics.confusion([-1], [0], 2)
+    with pytest.raises(fr.InvalidArgumentError, match=r"of prediction must be 0\.\.1, got -3"):
+        metrics.confusion([0], [-3], 2)
     with pytest.raises(fr.InvalidArgumentError, match="floor or drop"):
         metrics.baker_means(np.zeros((1, 2)), "keep")
+
+
+def test_strange_predictions_lower_the_recall():
+    h = metrics.confusion([0, 1, 1, 1, 9], [0, 1, 7, 2, 0], 2, strangers=True)
+    assert h.tolist() == [[1, 0, 0], [0, 1, 2]]
+    np.testing.assert_allclose(metrics.f1(h), [1, 0.5])
+    np.testing.assert_allclose(metrics.iou(h), [1, 1 / 3])
+    with pytest.raises(fr.InvalidArgumentError, match="of prediction"):
+        metrics.confusion([0], [-1], 2, strangers=True)
 
 
 def test_bakers_protocol():

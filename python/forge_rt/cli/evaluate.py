@@ -25,6 +25,9 @@ def evaluate(
     labels: Annotated[
         str | None, typer.Option(metavar="SET", help="Classes of masks/: lapa, celebamask-hq, ...")
     ] = None,
+    side: Annotated[
+        str | None, typer.Option(help="Whose left is left in masks/: subject or viewer (default: as SET has it).")
+    ] = None,
     faces: Annotated[
         str,
         typer.Option(
@@ -41,10 +44,12 @@ def evaluate(
     import json as json_module
     import sys
 
-    from forge_rt import bundles, evaluation
+    from forge_rt import NotFoundError, bundles, evaluation
     from forge_rt.face_analyzer import FaceAnalyzer
     from forge_rt.production.files import write_atomically
 
+    if json is not None and not json.absolute().parent.is_dir():  # before the minutes of work
+        raise NotFoundError(f"there is no folder {json.absolute().parent} for --json; make it first")
     path = bundles.find(model)
     analyzer = FaceAnalyzer(path, device=device, precision=precision, threads=threads)
 
@@ -53,10 +58,15 @@ def evaluate(
             typer.echo(f"\r{done} of {count} images", err=True, nl=done == count)
 
     result = evaluation.evaluate(
-        analyzer, dataset, faces=faces, protocol=protocol, labels=labels, limit=limit, tell=tell
+        analyzer, dataset, faces=faces, protocol=protocol, labels=labels, side=side, limit=limit, tell=tell
     )
-    used = {"name": path.stem, "sha256": analyzer.hash, "precision": analyzer.precision, "provider": analyzer.provider}
+    used = {
+        "name": bundles.name_of(path),
+        "sha256": analyzer.hash,
+        "precision": analyzer.precision,
+        "provider": analyzer.provider,
+    }
+    typer.echo(f"{used['name']} ({used['precision']} on {used['provider']}) on {evaluation.text(result)}")
     if json is not None:
         document = {"format": "forge_rt evaluation", "model": used, **result.to_json()}
         write_atomically(json, (json_module.dumps(document, indent=1, allow_nan=False) + "\n").encode())
-    typer.echo(f"{used['name']} ({used['precision']} on {used['provider']}) on {evaluation.text(result)}")
