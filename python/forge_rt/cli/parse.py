@@ -74,10 +74,12 @@ class StatusLine:
         self._length = 0
 
     def frame(self, path: Path, count: int, expected: int) -> None:
+        if not self._shown:
+            return
         now = time.monotonic()
         if count == expected:
             self.clear()
-        elif self._shown and now >= self._next_s:
+        elif now >= self._next_s:
             line = f"{path.name}: {count}{f' of {expected}' if expected else ''} frames"
             sys.stderr.write(f"\r{line:{self._length}}")
             sys.stderr.flush()
