@@ -28,9 +28,10 @@ __all__ = ["Face", "FaceAnalyzer", "FaceTracker", "Faces"]
 
 #: order of the channels of each format that has red, green and blue as they are
 _TO_RGB = {"rgb": (0, 1, 2), "bgr": (2, 1, 0), "rgba": (0, 1, 2), "bgra": (2, 1, 0), "gray": (0, 0, 0)}
+_CHANNELS = {"rgb": 3, "bgr": 3, "rgba": 4, "bgra": 4, "gray": 1}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
 class Face:
     """One face. Positions are pixels of the frame; the centre of its top-left pixel is (0.5, 0.5)."""
 
@@ -48,7 +49,7 @@ class Face:
     track: int = -1  #: FaceTracker: the same number while it is the same face
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
 class Faces:
     """What was found in one frame. Maps are views of one result, and None where they were not computed."""
 
@@ -114,6 +115,8 @@ class Faces:
                     "landmarks": _plain(face.landmarks),
                     "visibility": _plain(face.visibility),
                     "area": face.area,
+                    "rect": list(face.rect),
+                    "to_crop": [[round(v, 9) for v in row] for row in face.to_crop],
                     "track": face.track,
                 }
                 for face in self.faces
@@ -361,7 +364,7 @@ def _to_rgb(image: Any, format: str | None) -> np.ndarray:
         )
     array = array if array.ndim == 3 else array[:, :, None]
     name = format or {1: "gray", 3: "rgb", 4: "rgba"}[array.shape[2]]
-    if name not in _TO_RGB or (name == "gray") != (array.shape[2] == 1):
+    if _CHANNELS.get(name) != array.shape[2]:
         raise InvalidArgumentError(
             f"format must be one of {', '.join(_TO_RGB)} and fit the channels, got {name!r} for {list(array.shape)}"
         )

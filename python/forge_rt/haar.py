@@ -50,6 +50,15 @@ _CHAIN = [
 ]
 
 
+# From a cascade's square to the box that detectors give and `crop.box` of a bundle is meant for: the landmarks' bounds, raised by 0.2 of
+# their height. Medians (interquartile ranges) over 80 ForgeHead faces of seed 77 at 320 pixels, as shares of the square's side:
+#                        width         height        centre lower by   IoU with that box, square → box
+#   40 "portrait"        0.69 (0.03)   0.88 (0.08)   0.07 (0.03)       0.59 → 0.69
+#   40 "frontal"         0.77 (0.04)   1.00 (0.07)   0.08 (0.02)       0.67 → 0.86
+#   28 yaw 50..75        0.74          1.04          0.06              0.60 → 0.72   (of 40; not in the medians)
+_WIDTH, _HEIGHT, _LOWER = 0.73, 0.945, 0.074
+
+
 @cache
 def _cascade_path(name: str) -> str:
     import cv2
@@ -60,12 +69,14 @@ def _cascade_path(name: str) -> str:
     return str(path)
 
 
-def haar_boxes(image: Any, *, format: str = "rgb", all_faces: bool = False) -> np.ndarray:
-    """Boxes [N, 4] float32 (left, top, right, bottom, pixels), largest first; [0, 4] when nothing is found.
+def haar_boxes(image: Any, *, format: str = "rgb", all_faces: bool = False, raw: bool = False) -> np.ndarray:
+    """Boxes [N, 4] float32 (left, top, right, bottom, pixels), largest first; [0, 4] when nothing is found. They reach from the hairline
+    to the chin, as those of the bundle's detector do, and may reach beyond the picture.
 
     image       uint8 [H, W, 3], [H, W, 4] or [H, W]
     format      "rgb" or "bgr": the order of the first three channels
-    all_faces   all boxes of the stage that found something, not only the largest
+    all_faces   all boxes of the stage that found something, not only the largest; faces much smaller than the largest are missed
+    raw         the cascade's own squares, which are wider and sit higher
 
     Slow (tens of milliseconds for small pictures) and for upright faces that fill a sixth of the height or more; the bundle's
     detector is better at both. Raises InvalidArgumentError for other dtypes and shapes.
@@ -102,6 +113,15 @@ def haar_boxes(image: Any, *, format: str = "rgb", all_faces: bool = False) -> n
         x, y, w, h = np.asarray(found, np.float32).T
         if stage.mirrored:
             x = width - x - w
-        boxes = np.stack([x, y, x + w, y + h], 1)[np.argsort(-w * h, kind="stable")]
+        squares = np.stack([x, y, x + w, y + h], 1)[np.argsort(-w * h, kind="stable")]
+        boxes = squares if raw else _face_boxes(squares)
         return boxes if all_faces else boxes[:1]
     return np.zeros((0, 4), np.float32)
+
+
+def _face_boxes(squares: np.ndarray) -> np.ndarray:
+    x, y = (squares[:, :2] + squares[:, 2:]).T / 2
+    side = squares[:, 2] - squares[:, 0]
+    y = y + _LOWER * side
+    w, h = _WIDTH / 2 * side, _HEIGHT / 2 * side
+    return np.stack([x - w, y - h, x + w, y + h], 1).astype(np.float32)

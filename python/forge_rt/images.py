@@ -8,17 +8,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from forge_rt._core import CorruptFileError, InputOutputError, InvalidArgumentError, NotFoundError
+from forge_rt._core import CorruptFileError, InputOutputError, InvalidArgumentError, NotFoundError, OutOfMemoryError
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "read_image", "to_rgb8"]
 
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".jp2"))
 VIDEO_SUFFIXES = frozenset((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"))
 LARGEST = 32768  #: pixels of a side
+_CV_NO_MEMORY = -4  #: cv::Error::StsNoMem
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """[H, W, 3] uint8 RGB. Turned upright by its EXIF orientation; 16 bits are scaled to 8, grey becomes three channels, alpha is dropped.
+    """[H, W, 3] uint8 RGB. Turned upright by its EXIF orientation; 16 bits are scaled to 8, grey, palette and CMYK become RGB, alpha is
+    dropped; of an animation the first frame.
 
     Raises NotFoundError, InputOutputError, CorruptFileError (not a picture, or damaged), InvalidArgumentError (floating point, too large).
     """
@@ -33,7 +35,13 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise CorruptFileError(f"{path} cannot be decoded: {str(error).strip().splitlines()[0]}") from error
+        if "CV_IO_MAX_IMAGE" in str(error):
+            raise InvalidArgumentError(
+                f"{path} has more pixels than OpenCV reads (2^30 unless OPENCV_IO_MAX_IMAGE_PIXELS says otherwise); make it smaller"
+            ) from error
+        if error.code == _CV_NO_MEMORY:
+            raise OutOfMemoryError(f"{path} needs more memory than there is; make it smaller") from error
+        raise CorruptFileError(f"{path} cannot be decoded: {' '.join(error.err.split())}") from error
     if image is None:
         raise CorruptFileError(
             f"{path} is damaged or no picture that OpenCV reads (JPEG, PNG, WebP, TIFF, BMP, PNM, JPEG 2000)"

@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import json as json_module
+import math
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,11 @@ from forge_rt._core import CorruptFileError, ForgeError, InvalidArgumentError, N
 from forge_rt.face_analyzer import FaceAnalyzer, Faces, FaceTracker
 from forge_rt.haar import haar_boxes
 from forge_rt.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_image
-from forge_rt.production.files import appearing, make_folder, write_atomically
+from forge_rt.production.files import appearing, failure, make_folder, unique_part, write_atomically
 
 __all__ = ["Job", "Outcome", "document", "run"]
+
+_CV_NO_MEMORY = -4  #: cv::Error::StsNoMem
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Job:
     json: bool = False
     detector: str = "bundle"  #: "bundle", "haar", or another bundle
     max_faces: int = 16
-    threshold: float = 0.5
+    threshold: float | None = None  #: least score of a detection; None: the bundle's own
     device: str = "cpu"
     precision: str = "auto"
 
@@ -64,39 +69,59 @@ def run(
     *,
     tell: Callable[[str], None] = lambda _: None,
     fail: Callable[[str], None] = lambda _: None,
+    progress: Callable[[Path, int, int], None] = lambda *_: None,
 ) -> Outcome:
     """Parses images, folders of images (not their subfolders) and videos into `job.out`. One bad input does not stop the others: it is
-    told to `fail` and listed. Raises when nothing can be done at all: no such model, no input, names that clash."""
-    files = list(expand(inputs))
+    told to `fail` and listed. Raises when nothing can be done at all: no such model, no input, names that clash.
+
+    progress    called with a video, the frames of it that are done, and their number (0: not known)
+    """
+    if job.detector == "haar" and job.threshold is not None:
+        raise InvalidArgumentError(
+            "Haar cascades give no score; leave out the threshold, or take the bundle's detector"
+        )
+    files = list(expand(inputs, tell))
     names = output_names(files)
-    make_folder(job.out)
+    keep_inputs(files, names, job)
     analyzer = _analyzer(job)
+    make_folder(job.out)
     tell(f"{analyzer.name}: {analyzer.precision} on {analyzer.provider_reason}")
     done = Outcome(job.out)
     for path, name in zip(files, names, strict=True):
         try:
             if path.suffix.lower() in VIDEO_SUFFIXES:
-                _video(path, name, analyzer, job, done)
+                _video(path, name, analyzer, job, done, progress)
             else:
                 _image(path, name, analyzer, job, done)
-        except ForgeError as error:
+        except (ForgeError, cv2.error, MemoryError, OSError) as error:
             done.failed.append(str(path))
-            fail(f"forge-rt: error: {error}")
+            fail(f"forge-rt: error: {_sentence(path, error)}")
     return done
 
 
-def expand(inputs: Sequence[Path]) -> Iterator[Path]:
-    """Files as they are, folders as the images in them, by name."""
+def expand(inputs: Sequence[Path], tell: Callable[[str], None] = lambda _: None) -> Iterator[Path]:
+    """Files as they are, folders as the images in them, by name, without results of an earlier run: `tell` says how many those are."""
     for path in inputs:
         if path.is_dir():
             found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
             if not found:
                 raise NotFoundError(f"the folder {path} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
-            yield from found
+            known = {name for p in found for name in (p.stem, p.name)}
+            images = [p for p in found if not _is_result(p, known)]
+            if len(images) < len(found):
+                tell(f"{path}: {len(found) - len(images)} results of an earlier run are left out")
+            yield from images
         elif path.exists():
             yield path
         else:
             raise NotFoundError(f"no such file or folder: {path}")
+
+
+def _is_result(path: Path, known: set[str]) -> bool:
+    """NAME_mask.png or NAME_overlay.png beside an image called NAME."""
+    return path.suffix == ".png" and any(
+        path.stem.endswith(end) and path.stem.removesuffix(end) in known for end in ("_mask", "_overlay")
+    )
 
 
 def output_names(files: Sequence[Path]) -> list[str]:
@@ -107,6 +132,18 @@ def output_names(files: Sequence[Path]) -> list[str]:
     if twice:
         raise InvalidArgumentError(f"two inputs are called {twice[0]}; write them to different folders with --out")
     return names
+
+
+def keep_inputs(files: Sequence[Path], names: Sequence[str], job: Job) -> None:
+    """Raises where a result would replace an input."""
+    given = {path.resolve() for path in files}
+    for path, name in zip(files, names, strict=True):
+        for end in ("_mask.png", "_overlay.png", "_overlay.mp4") if job.overlay else ("_mask.png",):
+            target = job.out / f"{name}{end}"
+            if target.resolve() in given:
+                raise InvalidArgumentError(
+                    f"{target}, the result of {path}, would replace an input of that name; write to another folder with --out"
+                )
 
 
 def document(faces: Faces, analyzer: FaceAnalyzer, **more: Any) -> dict[str, Any]:
@@ -122,11 +159,22 @@ def _analyzer(job: Job) -> FaceAnalyzer:
     return FaceAnalyzer(job.model, job.device, precision=job.precision, detector=detector)
 
 
+def _sentence(path: Path, error: Exception) -> str:
+    """One line that names the input."""
+    if isinstance(error, ForgeError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError) or (isinstance(error, cv2.error) and error.code == _CV_NO_MEMORY):
+        return f"{path} needs more memory than there is; make it smaller"
+    if isinstance(error, cv2.error):
+        return f"{path}: OpenCV failed: {' '.join(str(error).split())}"
+    return f"{path}: {getattr(error, 'strerror', None) or error}"
+
+
 def _image(path: Path, name: str, analyzer: FaceAnalyzer, job: Job, done: Outcome) -> None:
     image = read_image(path)
-    options: dict[str, Any] = {"max_faces": job.max_faces, "detect_threshold": job.threshold}
+    options = _detection(job)
     if job.detector == "haar":
-        options = {"boxes": haar_boxes(image)}
+        options = {"boxes": haar_boxes(image, all_faces=True)[: job.max_faces or None], "max_faces": job.max_faces}
     faces = analyzer(image, **options)
     write_atomically(job.out / f"{name}_mask.png", _core.encode_png(faces.mask))
     if job.overlay:
@@ -138,45 +186,99 @@ def _image(path: Path, name: str, analyzer: FaceAnalyzer, job: Job, done: Outcom
     done.empty += not faces.faces
 
 
-def _video(path: Path, name: str, analyzer: FaceAnalyzer, job: Job, done: Outcome) -> None:
+def _detection(job: Job) -> dict[str, Any]:
+    # 0 stands for the bundle's own threshold
+    return {"max_faces": job.max_faces, "detect_threshold": job.threshold or 0.0}
+
+
+def _video(
+    path: Path, name: str, analyzer: FaceAnalyzer, job: Job, done: Outcome, progress: Callable[[Path, int, int], None]
+) -> None:
     if job.detector == "haar":
         raise InvalidArgumentError(
             f"{path}: videos are tracked with the bundle's detector; leave --detector haar to images"
         )
-    capture = cv2.VideoCapture(str(path))
-    rate = capture.get(cv2.CAP_PROP_FPS)
-    rate = rate if 1 <= rate <= 1000 else 25.0
-    tracker = FaceTracker(analyzer, max_faces=job.max_faces, detect_threshold=job.threshold)
-    masks = job.out / f"{name}_masks"
-    make_folder(masks)
-    count = 0
+    count = found = empty = 0
     with ExitStack() as stack:
+        capture = cv2.VideoCapture(str(path))
         stack.callback(capture.release)
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        rate = rate if 1 <= rate <= 1000 else 25.0
+        expected = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        expected = round(expected) if 0 < expected < 1e9 else 0
+        tracker = FaceTracker(analyzer, **_detection(job))
+        masks = stack.enter_context(_mask_folder(job.out / f"{name}_masks"))
         lines = (
             stack.enter_context(stack.enter_context(appearing(job.out / f"{name}.jsonl")).open("wb"))
             if job.json
             else None
         )
         film: cv2.VideoWriter | None = None
+        time_s = 0.0
         while True:
             good, frame = capture.read()
             if not good:
                 break
-            faces = tracker.update(frame, count / rate, format="bgr")
-            write_atomically(masks / f"{count:06d}.png", _core.encode_png(faces.mask))
+            time_s = frame_time(count, time_s, capture.get(cv2.CAP_PROP_POS_MSEC), rate)
+            faces = tracker.update(frame, time_s, format="bgr")
+            (masks / f"{count:06d}.png").write_bytes(_core.encode_png(faces.mask))
             if job.overlay:
                 if film is None:
                     target = stack.enter_context(_film(job.out / f"{name}_overlay.mp4", rate, frame.shape))
                     film = target
                 film.write(np.ascontiguousarray(faces.overlay(frame[..., ::-1])[..., ::-1]))
             if lines is not None:
-                lines.write(_dump(document(faces, analyzer, frame=count, time_s=round(count / rate, 6))))
+                lines.write(_dump(document(faces, analyzer, frame=count, time_s=round(time_s, 6))))
             count += 1
-            done.faces += len(faces.faces)
-            done.empty += not faces.faces
+            found += len(faces.faces)
+            empty += not faces.faces
+            progress(path, count, expected)
         if count == 0:
             raise CorruptFileError(f"{path} is damaged or no video that OpenCV reads: it gives no frame")
     done.frames += count
+    done.faces += found
+    done.empty += empty
+    if ends_early(count, expected):
+        raise CorruptFileError(
+            f"{path} is damaged: {count} of its {expected} frames can be read; their results are written"
+        )
+
+
+def frame_time(count: int, before_s: float, stamp_ms: float, rate: float) -> float:
+    """Seconds of frame number `count`: the file's time stamp while it rises, else one frame after `before_s`, the time of the last one."""
+    stamp_s = stamp_ms / 1000
+    if count == 0:
+        return stamp_s if math.isfinite(stamp_s) and stamp_s > 0 else 0.0
+    return stamp_s if math.isfinite(stamp_s) and stamp_s > before_s else before_s + 1 / rate
+
+
+def ends_early(count: int, expected: int) -> bool:
+    """Whether frames are missing; containers that do not count their frames estimate them to a few per cent."""
+    return expected > 0 and count < expected - max(2, 0.03 * expected)
+
+
+@contextmanager
+def _mask_folder(path: Path) -> Iterator[Path]:
+    """A folder to write masks into, which becomes `path` when the block ends well and replaces older masks there."""
+    if path.exists() and not (path.is_dir() and all(re.fullmatch(r"\d{6,}\.png", p.name) for p in path.iterdir())):
+        raise InvalidArgumentError(
+            f"{path} holds something else than masks of frames; move it, or choose another --out"
+        )
+    part, old = unique_part(path), unique_part(path)
+    try:
+        make_folder(part)
+        yield part
+        try:
+            if path.exists():
+                path.rename(old)
+            part.rename(path)
+        except OSError as error:
+            if old.exists() and not path.exists():
+                old.rename(path)
+            raise failure("write", path, error) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 class _film:

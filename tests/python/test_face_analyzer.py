@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import itertools
 import json
 import threading
@@ -95,6 +96,21 @@ def test_finds_and_places_a_face(analyzer: fr.FaceAnalyzer) -> None:
     )
     only = analyzer.detect(image)
     assert len(only) == 1 and only[0].box == face.box and only[0].landmarks is None
+
+
+def test_results_compare_and_convert(analyzer: fr.FaceAnalyzer) -> None:
+    image = picture(320, 256, (120, 80))
+    faces, again = analyzer(image), analyzer(image)
+    assert faces == faces and faces != again and faces.faces[0] != again.faces[0] and len({faces, again}) == 2
+    face, row = faces.faces[0], json.loads(faces.to_json())["faces"][0]
+    assert set(row) == {field.name for field in dataclasses.fields(face)}
+    assert tuple(row["rect"]) == face.rect
+    np.testing.assert_allclose(row["to_crop"], face.to_crop, atol=1e-8)
+    for name, channels in (("rgb", 4), ("bgr", 4), ("rgba", 3), ("gray", 3), ("nv12", 3)):
+        with pytest.raises(fr.InvalidArgumentError, match="format"):
+            faces.overlay(np.zeros((256, 320, channels), np.uint8), format=name)
+    rgba = np.dstack([image, np.zeros((256, 320), np.uint8)])
+    np.testing.assert_array_equal(faces.overlay(rgba, format="rgba"), faces.overlay(image))
 
 
 def test_crop_rules(analyzer: fr.FaceAnalyzer, tmp_path: Path) -> None:
@@ -568,12 +584,69 @@ def test_tracker_errors(analyzer: fr.FaceAnalyzer) -> None:
 # ---- OpenCV's detector ----
 
 
-def test_haar_boxes() -> None:
+def face_box(landmarks: np.ndarray) -> np.ndarray:
+    """What detectors are trained for: the landmarks' bounds, raised by a fifth of their height."""
+    low, high = landmarks.min(0), landmarks.max(0)
+    return np.array([low[0], low[1] - 0.2 * (high[1] - low[1]), high[0], high[1]])
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    shared = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
+    return float(shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared))
+
+
+@pytest.fixture(scope="module")
+def portraits() -> tuple[np.ndarray, np.ndarray]:
+    """[6, 256, 256, 3] pictures and [6, 4] face boxes."""
+    batch = fr.ForgeHead().generate(seed=3, index=range(6), camera="frontal", size=256)
+    return np.asarray(batch.rgb), np.stack([face_box(points) for points in np.asarray(batch.landmarks)])
+
+
+def test_haar_boxes_are_those_of_a_detector(portraits: tuple[np.ndarray, np.ndarray]) -> None:
+    pytest.importorskip("cv2")
+    better = []
+    for image, truth in zip(*portraits, strict=True):
+        boxes = fr.haar_boxes(image)
+        assert boxes.shape == (1, 4) and boxes.dtype == np.float32
+        assert iou(boxes[0], truth) >= 0.6
+        square = fr.haar_boxes(image, raw=True)[0]
+        assert square[2] - square[0] == square[3] - square[1]
+        better.append(iou(boxes[0], truth) - iou(square, truth))
+        np.testing.assert_array_equal(fr.haar_boxes(image[..., ::-1], format="bgr"), boxes)
+    assert np.mean(better) > 0.1
+
+
+def test_haar_finds_both_profiles() -> None:
+    pytest.importorskip("cv2")
+    side_view = fr.camera.random(yaw_deg={"uniform": [60, 65]}, pitch_deg=0)
+    batch = fr.ForgeHead().generate(seed=77, index=range(8), camera=side_view, size=256)
+    found = 0
+    for image, points in zip(np.asarray(batch.rgb), np.asarray(batch.landmarks), strict=True):
+        # away from the middle, where left and right are told apart
+        wide = np.pad(image, ((0, 0), (192, 0), (0, 0)), mode="edge")
+        truth = face_box(points) + np.array([192, 0, 192, 0])
+        mirrored = np.array([448 - truth[2], truth[1], 448 - truth[0], truth[3]])
+        boxes = [fr.haar_boxes(wide), fr.haar_boxes(wide[:, ::-1])]
+        found += all(len(b) == 1 and iou(b[0], t) >= 0.4 for b, t in zip(boxes, (truth, mirrored), strict=True))
+    assert found >= 5
+
+
+def test_haar_all_faces(portraits: tuple[np.ndarray, np.ndarray]) -> None:
+    pytest.importorskip("cv2")
+    images, truth = portraits
+    both = np.concatenate([images[0], images[1]], axis=1)
+    boxes = fr.haar_boxes(both, all_faces=True)
+    assert len(fr.haar_boxes(both)) == 1 and len(boxes) >= 2
+    for want in (truth[0], truth[1] + np.array([256, 0, 256, 0])):
+        assert max(iou(box, want) for box in boxes) >= 0.6
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    assert (np.diff(area) <= 0).all()
+
+
+def test_haar_inputs() -> None:
     pytest.importorskip("cv2")
     assert fr.haar_boxes(np.zeros((80, 60), np.uint8)).shape == (0, 4)
     with pytest.raises(fr.InvalidArgumentError, match="uint8"):
         fr.haar_boxes(np.zeros((8, 8, 3)))
-    head = fr.ForgeHead()
-    image = head.generate(seed=3, index=0, camera="frontal", size=256).rgb.numpy()[0]
-    boxes = fr.haar_boxes(image)
-    assert boxes.shape[1] == 4 and boxes.dtype == np.float32 and len(boxes) <= 1
+    with pytest.raises(fr.InvalidArgumentError, match="rgb or bgr"):
+        fr.haar_boxes(np.zeros((8, 8, 3), np.uint8), format="gray")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import forge_rt as fr
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 from forge_rt import labels
 from forge_rt.images import read_image, to_rgb8
-from forge_rt.parsing import Job, run
+from forge_rt.parsing import Job, ends_early, frame_time, run
 
 pytest.importorskip("onnxruntime", reason="networks need the extra 'cpu' (onnxruntime)")
 
@@ -127,6 +130,12 @@ def test_random_bytes_never_crash(tmp_path, portrait):
         files.append(path)
     outcome, told = parse(files, tmp_path / "out")
     assert outcome.images + len(outcome.failed) == 40 and len(told) == len(outcome.failed)
+    assert outcome.images > 5 and outcome.failed
+    for path in files:
+        target = tmp_path / f"out/{path.stem}_mask.png"
+        assert target.exists() != (str(path) in outcome.failed)
+        if target.exists():
+            assert mask_of(target).shape == read_image(path).shape[:2]
 
 
 def test_names_that_clash_are_told_apart(tmp_path, portrait):
@@ -151,31 +160,221 @@ def test_folder_and_missing_input(tmp_path, portrait):
         parse([tmp_path / "gone.jpg"], tmp_path / "out")
 
 
-def test_video(tmp_path, portrait):
-    path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20, (320, 320))
+def test_results_are_no_inputs(tmp_path, portrait):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    write(photos / "a.png", portrait)
+    write(photos / "b.jpg", portrait)
+    write(photos / "b.png", portrait)  # two of one stem: results are called b.jpg_mask.png, b.png_mask.png
+    write(photos / "wolf_mask.png", portrait)  # a picture of its own
+    names = {p.name for p in photos.iterdir()}
+    for _ in range(2):
+        outcome, told = parse([photos], photos, overlay=True, detector="haar")
+        assert outcome.images == 4 and not told
+    ends = ("_mask.png", "_overlay.png")
+    bases = ("a", "b.jpg", "b.png", "wolf_mask")
+    assert {p.name for p in photos.iterdir()} == names | {base + end for base in bases for end in ends}
+    with pytest.raises(fr.InvalidArgumentError, match=r"a_mask\.png.*replace an input"):
+        parse([photos / "a.png", photos / "a_mask.png"], photos)
+
+
+# ---- videos ----
+
+
+def film(path: Path, frames: list[np.ndarray], rate: float = 20) -> Path:
+    codec = cv2.VideoWriter.fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
+    writer = cv2.VideoWriter(str(path), codec, rate, frames[0].shape[1::-1])
     if not writer.isOpened():
-        pytest.skip("this OpenCV writes no AVI with MJPG")
-    for shift in range(6):
-        writer.write(np.roll(portrait, 3 * shift, 1)[..., ::-1].copy())
+        pytest.skip(f"this OpenCV writes no {path.suffix}")
+    for frame in frames:
+        writer.write(frame[..., ::-1].copy())
     writer.release()
+    return path
+
+
+def lines_of(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.fixture
+def noise() -> list[np.ndarray]:
+    """40 small frames without a face."""
+    rng = np.random.default_rng(0)
+    return [cv2.resize(rng.integers(0, 256, (8, 12, 3), np.uint8), (96, 64)) for _ in range(40)]
+
+
+def test_video(tmp_path, portrait):
+    path = film(tmp_path / "clip.avi", [np.roll(portrait, 3 * shift, 1) for shift in range(6)])
     outcome, told = parse([path], tmp_path / "out", json=True, overlay=True)
     assert outcome.frames == 6 and outcome.faces == 6 and not told
-    lines = [json.loads(line) for line in (tmp_path / "out/clip.jsonl").read_text().splitlines()]
+    lines = lines_of(tmp_path / "out/clip.jsonl")
     assert [line["frame"] for line in lines] == list(range(6)) and lines[3]["time_s"] == pytest.approx(0.15)
     assert {face["track"] for line in lines for face in line["faces"]} == {lines[0]["faces"][0]["track"]}
-    assert len(list((tmp_path / "out/clip_masks").iterdir())) == 6
-    film = cv2.VideoCapture(str(tmp_path / "out/clip_overlay.mp4"))
-    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == 6
+    assert mask_of(tmp_path / "out/clip_masks/000005.png").any()
+
+
+def test_a_shorter_video_replaces_the_results_of_a_longer_one(tmp_path, noise):
+    out = tmp_path / "out"
+    for count in (6, 3):
+        path = film(tmp_path / "clip.avi", noise[:count])
+        outcome, told = parse([path], out, json=True, overlay=True)
+        assert (outcome.frames, outcome.empty, told) == (count, count, [])
+        assert names_in(out) == ["clip.jsonl", "clip_masks", "clip_overlay.mp4"]
+        assert names_in(out / "clip_masks") == [f"{k:06d}.png" for k in range(count)]
+        assert mask_of(out / "clip_masks/000002.png").shape == (64, 96)
+        assert len(lines_of(out / "clip.jsonl")) == count
+        assert cv2.VideoCapture(str(out / "clip_overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == count
+
+
+def test_a_folder_that_holds_something_else_is_kept(tmp_path, noise):
+    path = film(tmp_path / "clip.avi", noise[:3])
+    other = tmp_path / "out/clip_masks"
+    other.mkdir(parents=True)
+    (other / "notes.txt").write_text("mine")
+    outcome, told = parse([path], tmp_path / "out", json=True)
+    assert outcome.failed and "clip_masks" in told[0] and outcome.frames == 0
+    assert names_in(tmp_path / "out") == ["clip_masks"] and names_in(other) == ["notes.txt"]
+
+
+def test_a_broken_video_leaves_nothing(tmp_path, noise, monkeypatch):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(bytes(1000))
-    outcome, told = parse([broken], tmp_path / "out3", json=True)
-    assert outcome.failed and "broken.mp4" in told[0] and not (tmp_path / "out3/broken.jsonl").exists()
+    outcome, told = parse([broken], tmp_path / "out", json=True, overlay=True)
+    assert outcome.failed == [str(broken)] and "broken.mp4" in told[0] and names_in(tmp_path / "out") == []
+    good = film(tmp_path / "good.avi", noise[:9])
+    parse([good], tmp_path / "out")
+    before = names_in(tmp_path / "out/good_masks")
+    overlay = fr.Faces.overlay
+    calls = []
+
+    def fails_late(faces, *args, **options):
+        calls.append(1)
+        if len(calls) == 5:
+            raise cv2.error("no luck")
+        return overlay(faces, *args, **options)
+
+    monkeypatch.setattr(fr.Faces, "overlay", fails_late)
+    outcome, told = parse([good], tmp_path / "out", json=True, overlay=True)
+    assert "good.avi" in told[0] and (outcome.frames, outcome.faces, outcome.empty) == (0, 0, 0)
+    assert names_in(tmp_path / "out") == ["good_masks"] and names_in(tmp_path / "out/good_masks") == before
+
+
+def test_a_video_that_ends_early_is_told(tmp_path, noise):
+    path = film(tmp_path / "clip.avi", noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    outcome, told = parse([path], tmp_path / "out", json=True)
+    assert 10 < outcome.frames < 30 and outcome.failed == [str(path)]
+    assert f"{outcome.frames} of its 40 frames" in told[0] and "\n" not in told[0]
+    assert len(names_in(tmp_path / "out/clip_masks")) == len(lines_of(tmp_path / "out/clip.jsonl")) == outcome.frames
+    assert ends_early(97, 101) and not ends_early(98, 100) and not ends_early(5, 0) and not ends_early(110, 100)
+
+
+def test_time_of_frames_is_the_file_s(tmp_path, noise):
+    path = film(tmp_path / "clip.mkv", noise)
+    whole = bytearray(path.read_bytes())
+    third = len(whole) // 3
+    whole[third : 2 * third] = bytes(third)  # frames are gone, the others keep their times
+    path.write_bytes(whole)
+    parse([path], tmp_path / "out", json=True)
+    times = [line["time_s"] for line in lines_of(tmp_path / "out/clip.jsonl")]
+    assert len(times) < 35 and times[-1] == pytest.approx(1.95) and (np.diff(times) > 0).all()
+
+
+def test_frame_time():
+    def times(stamps_ms: list[float], rate: float) -> list[float]:
+        out: list[float] = []
+        for count, stamp in enumerate(stamps_ms):
+            out.append(frame_time(count, out[-1] if out else 0.0, stamp, rate))
+        return out
+
+    assert times([0, 40, 100, 110], 25) == pytest.approx([0, 0.04, 0.1, 0.11])  # variable rate
+    assert times([0, 0, 0, 0], 25) == pytest.approx([0, 0.04, 0.08, 0.12])  # a reader without stamps
+    assert times([float("nan"), -1, 100, 90], 25) == pytest.approx([0, 0.04, 0.1, 0.14])
+
+
+def test_progress_of_a_video(tmp_path, noise):
+    path = film(tmp_path / "clip.avi", noise[:4])
+    seen: list[tuple[str, int, int]] = []
+    run(
+        [path],
+        Job(out=tmp_path / "out"),
+        progress=lambda path, count, expected: seen.append((path.name, count, expected)),
+    )
+    assert seen == [("clip.avi", k, 4) for k in range(1, 5)]
+
+
+def test_progress_is_for_terminals(monkeypatch, capsys):
+    from forge_rt.cli import parse as cli
+
+    times = iter((0.0, 0.1, 2.0, 2.1, 3.0, 4.0))
+    monkeypatch.setattr(cli, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: True, raising=False)
+    status = cli.StatusLine()
+    for count in range(1, 5):
+        status.frame(Path("a/clip.mp4"), count, 9)
+    status.clear()
+    first, second = "clip.mp4: 2 of 9 frames", "clip.mp4: 4 of 9 frames"
+    assert capsys.readouterr().err == f"\r{first}\r{second}\r{' ' * len(second)}\r"
+    monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: False, raising=False)
+    quiet = cli.StatusLine()
+    quiet.frame(Path("clip.mp4"), 1, 9)
+    quiet.clear()
+    assert capsys.readouterr().err == ""
+
+
+# ---- other errors, other detectors ----
+
+
+@pytest.mark.parametrize(
+    "error",
+    [cv2.error("resize:\n no luck"), MemoryError(), OSError(5, "Input/output error")],
+    ids=lambda e: type(e).__name__,
+)
+def test_no_error_of_one_input_stops_the_others(tmp_path, portrait, monkeypatch, error):
+    files = [write(tmp_path / f"{name}.png", portrait) for name in "ab"]
+
+    def read(path):
+        if path.name == "a.png":
+            raise error
+        return read_image(path)
+
+    monkeypatch.setattr("forge_rt.parsing.read_image", read)
+    outcome, told = parse(files, tmp_path / "out", detector="haar")
+    assert outcome.images == 1 and outcome.failed == [str(files[0])]
+    assert len(told) == 1 and "a.png" in told[0] and "\n" not in told[0]
+
+
+def test_no_model_makes_no_folder(tmp_path, portrait):
+    with pytest.raises(fr.NotFoundError, match="no-such"):
+        parse([write(tmp_path / "face.png", portrait)], tmp_path / "out", model="no-such")
+    assert not (tmp_path / "out").exists()
 
 
 def test_haar_instead_of_the_bundle_s_detector(tmp_path, portrait):
-    outcome, _ = parse([write(tmp_path / "face.png", portrait)], tmp_path / "out", detector="haar")
-    assert outcome.faces == 1 and mask_of(tmp_path / "out/face_mask.png").any()
+    one = write(tmp_path / "one.png", portrait)
+    two = write(tmp_path / "two.png", np.concatenate([portrait, portrait], 1))
+    outcome, _ = parse([one, two], tmp_path / "out", detector="haar", json=True)
+    assert outcome.images == 2
+    truth = np.asarray(fr.ForgeHead().generate(seed=11, index=2, size=320, camera="frontal").landmarks)[0]
+    low, high = truth.min(0), truth.max(0)
+
+    def shared(face: dict, shift: int = 0) -> float:
+        box = np.array(face["box"]).reshape(2, 2) - [shift, 0]
+        both = np.prod(np.clip(np.minimum(box[1], high) - np.maximum(box[0], low), 0, None))
+        return float(both / (np.prod(box[1] - box[0]) + np.prod(high - low) - both))
+
+    (face,) = json.loads((tmp_path / "out/one.json").read_text())["faces"]
+    assert shared(face) >= 0.5 and mask_of(tmp_path / "out/one_mask.png").any()
+    faces = json.loads((tmp_path / "out/two.json").read_text())["faces"]
+    assert max(map(shared, faces)) >= 0.5 and max(shared(face, 320) for face in faces) >= 0.5
+    parse([two], tmp_path / "out", detector="haar", json=True, max_faces=1)
+    assert len(json.loads((tmp_path / "out/two.json").read_text())["faces"]) == 1
+    with pytest.raises(fr.InvalidArgumentError, match="no score"):
+        parse([one], tmp_path / "out3", detector="haar", threshold=0.5)
 
 
 def test_cli(tmp_path, portrait, capfd):
@@ -195,6 +394,26 @@ def test_cli(tmp_path, portrait, capfd):
     assert done.value.code == 2 and "no-such" in capfd.readouterr().err
 
 
+def test_cli_with_haar(tmp_path, portrait, capfd):
+    from forge_rt.cli.main import main
+
+    command = [
+        "parse",
+        str(write(tmp_path / "face.png", portrait)),
+        "--out",
+        str(tmp_path / "out"),
+        "--detector",
+        "haar",
+    ]
+    with pytest.raises(SystemExit) as done:
+        main(command)
+    said = capfd.readouterr()
+    assert done.value.code in (0, None) and "1 images, 1 faces" in said.out and "\r" not in said.err
+    with pytest.raises(SystemExit) as done:
+        main([*command, "--threshold", "0.3"])
+    assert done.value.code == 2 and "no score" in capfd.readouterr().err
+
+
 def test_pictures_in_memory():
     assert (to_rgb8(np.zeros((2, 3), np.uint8)) == 0).all()
     assert to_rgb8(np.full((1, 1, 3), 65535, np.uint16)).max() == 255
@@ -207,3 +426,62 @@ def test_pictures_in_memory():
         with pytest.raises(fr.InvalidArgumentError):
             to_rgb8(wrong)
     assert labels.names("celebamask-hq")[17] == "hair"
+
+
+# ---- pictures of all kinds ----
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, depth: int, colour: int, rows: list[bytes], *, height: int = 0, more: bytes = b"") -> bytes:
+    header = struct.pack(">IIBBBBB", width, height or len(rows), depth, colour, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def test_png_of_unusual_kinds(tmp_path):
+    def read(data: bytes) -> list:
+        (tmp_path / "x.png").write_bytes(data)
+        return read_image(tmp_path / "x.png").tolist()
+
+    palette = chunk(b"PLTE", bytes([255, 0, 0, 0, 255, 0, 10, 20, 30])) + chunk(b"tRNS", bytes([0, 128, 255]))
+    assert read(png(3, 8, 3, [bytes([0, 1, 2])], more=palette)) == [[[255, 0, 0], [0, 255, 0], [10, 20, 30]]]
+    assert read(png(2, 1, 0, [b"\x80", b"\x40"])) == [[[255] * 3, [0] * 3], [[0] * 3, [255] * 3]]
+    grey_alpha = struct.pack(">4H", 65535, 1000, 32896, 65535)
+    assert read(png(2, 16, 4, [grey_alpha])) == [[[255] * 3, [128] * 3]]
+
+
+def test_exif_turns_the_picture(tmp_path):
+    left_red = np.zeros((32, 48, 3), np.uint8)
+    left_red[:, :24, 2] = 255
+    jpeg = cv2.imencode(".jpg", left_red)[1].tobytes()
+    red_at = {1: (16, 4), 2: (16, 43), 3: (16, 43), 6: (4, 16), 8: (43, 16)}  #: row, column of the upright picture
+    for orientation, at in red_at.items():
+        exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
+        path = tmp_path / "x.jpg"
+        path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:])
+        image = read_image(path)
+        assert image.shape == ((32, 48, 3) if orientation < 5 else (48, 32, 3))
+        rows, columns = image.shape[:2]
+        assert image[at][0] > 200 and image[rows - 1 - at[0], columns - 1 - at[1]].max() < 50
+
+
+def test_cmyk_and_animations(tmp_path):
+    pillow = pytest.importorskip("PIL.Image", reason="writes CMYK and animations")
+    pillow.fromarray(np.full((16, 16, 4), (0, 255, 255, 0), np.uint8), "CMYK").save(tmp_path / "cmyk.jpg", quality=95)
+    assert np.abs(read_image(tmp_path / "cmyk.jpg").astype(int) - [255, 0, 0]).max() <= 4
+    red, green = (pillow.fromarray(np.full((16, 16, 3), c, np.uint8)) for c in ((255, 0, 0), (0, 255, 0)))
+    for name, options in (("a.png", {}), ("a.webp", {"lossless": True}), ("a.gif", {})):
+        red.save(tmp_path / name, save_all=True, append_images=[green], **options)
+        try:
+            assert (read_image(tmp_path / name) == [255, 0, 0]).all()
+        except fr.CorruptFileError as error:  # OpenCV reads GIF from 4.11 on
+            assert name == "a.gif" and "no picture that OpenCV reads" in str(error)
+
+
+def test_a_picture_beyond_all_limits(tmp_path):
+    (tmp_path / "huge.png").write_bytes(png(1 << 17, 1, 0, [bytes(1 << 14)], height=1 << 17))
+    with pytest.raises(fr.InvalidArgumentError, match=r"huge\.png has more pixels than OpenCV reads"):
+        read_image(tmp_path / "huge.png")
