@@ -176,7 +176,14 @@ def _parity(run: Run, analyzer: FaceAnalyzer, quick: FaceAnalyzer, peer: Peer, f
         )
         worst = 0.0
         for face in ours.faces:
-            worst = 0.0
+            worst = max(worst, float(np.abs(landmarks - face.landmarks).mean((1, 2)).min()))
+        run.parity(f"landmarks_differ_px_{n}", worst, 0.5, "mean over a face's points, worst face")
+    crops = [face.to_crop for face in analyzer(frames[4], format="bgr").faces]
+    exact, fast = (a(frames[4], format="bgr", crops=crops) for a in (analyzer, quick))
+    assert exact.mask is not None and fast.mask is not None
+    differ = float(np.not_equal(exact.mask, fast.mask).sum()) / max(float((exact.mask > 0).sum()), 1.0)
+    run.parity("int8_mask_differs", differ, 0.05, "share of face pixels, int8 against fp32")
+    worst = 0.0
     for one, other in zip(exact.faces, fast.faces, strict=True):
         assert one.landmarks is not None and other.landmarks is not None
         worst = max(worst, float(np.abs(one.landmarks - other.landmarks).mean()))
