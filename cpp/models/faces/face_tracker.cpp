@@ -80,10 +80,14 @@ struct FaceTracker::Impl final : faces::Watcher {
 
   void update(const ImageView& frame, double time_s, Faces& out);
   void reset() {
+    for (Track& track : tracks) spare.push_back(std::move(track));
     tracks.clear();
     since_detection = 0;
     size = {0, 0};
   }
+
+  Track& new_track();
+  void forget_lost();
 
   // ---- the steps of a frame ----
   void detect(faces::Workspace& workspace, const ImageView& frame, Faces& out);
@@ -112,7 +116,7 @@ struct FaceTracker::Impl final : faces::Watcher {
   const FaceAnalyzer::Impl& model;
   TrackerOptions options;
   bool by_landmarks;
-  std::vector<Track> tracks;
+  std::vector<Track> tracks, spare;  // spare: for their buffers
   std::vector<int> track_of;  // detections
   std::vector<const Track*> shown;
   ImageSize size{0, 0};
@@ -154,9 +158,7 @@ void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out)
     look(workspace, frame, out);
   }
 
-  std::erase_if(tracks, [&](const Track& track) {
-    return track.state != State::held && (track.missed >= kMissedDetections || time_s - track.seen_s > kForgetAfter_s);
-  });
+  forget_lost();
   shown.clear();
   for (const Track& track : tracks)
     if (track.state == State::held) shown.push_back(&track);
@@ -168,6 +170,39 @@ void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out)
     out.faces[i].track = shown[i]->id;
   }
   out.ms.total = whole.lap();
+}
+
+// With the buffers of a track that is gone: people come and go without an allocation.
+Track& FaceTracker::Impl::new_track() {
+  if (spare.empty()) {
+    tracks.emplace_back();
+  } else {
+    tracks.push_back(std::move(spare.back()));
+    spare.pop_back();
+  }
+  Track& track = tracks.back();
+  track.id = next_id++;
+  track.state = State::waiting;
+  track.was_held = track.placed = track.confirmed = false;
+  track.landmarks.clear();
+  track.velocity = {};
+  track.seen_s = time_s;
+  track.missed = 0;
+  track.judged = frame_number;
+  track.memory.forget();  // the filters start anew with the first frame that holds the face
+  return track;
+}
+
+void FaceTracker::Impl::forget_lost() {
+  for (std::size_t i = 0; i < tracks.size();) {
+    const Track& track = tracks[i];
+    if (track.state == State::held || (track.missed < kMissedDetections && time_s - track.seen_s <= kForgetAfter_s)) {
+      ++i;
+      continue;
+    }
+    spare.push_back(std::move(tracks[i]));
+    tracks.erase(tracks.begin() + static_cast<std::ptrdiff_t>(i));
+  }
 }
 
 // Detections go to the tracks that are expected where they are: to held ones first, then to lost ones. The others are new faces.
@@ -210,10 +245,7 @@ void FaceTracker::Impl::detect(faces::Workspace& workspace, const ImageView& fra
     for (std::size_t t = 0; t < known; ++t)
       second_look |= tracks[t].state != State::lost && box_iou(tracks[t].expected(time_s), found[d].box) > kSameFace;
     if (second_look) continue;
-    Track& track = tracks.emplace_back();
-    track.id = next_id++;
-    track.seen_s = time_s;
-    track.judged = frame_number;
+    Track& track = new_track();
     track.box = found[d].box;
     track.face.score = found[d].score;
     place(track, found[d]);
