@@ -31,6 +31,7 @@ const char* text(const char* given, const char* otherwise) { return given != nul
 
 ImageView view_of(const frt_image_view* image) {
   const frt_image_view v = read_struct(image, "image", "FRT_IMAGE_VIEW_INIT");
+  check_reserved(v.reserved, "image.reserved");
   check_argument(v.format >= FRT_PIXELS_RGB && v.format <= FRT_PIXELS_NV12, "image.format must be one of FRT_PIXELS_..., got ", v.format);
   ImageView out;
   out.data = v.data;

@@ -72,6 +72,12 @@ T read_struct(const T* given, const char* name, const char* init, std::uint32_t 
   return known;
 }
 
+/// `reserved` members may get a meaning: a program that sets one counts on it.
+inline void check_reserved(std::int32_t value, const char* name) {
+  check(value == 0, ErrorCode::unsupported, name, " is ", value, ", and forge_rt ", FORGE_RT_VERSION_STRING,
+        " has no use for it; set it to 0 or update the library");
+}
+
 /// Fills the caller's struct as far as it reaches; struct_size stays.
 template <class T>
 void write_struct(T* target, T value, const char* name, const char* init, std::uint32_t first = sizeof(T)) {

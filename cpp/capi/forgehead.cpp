@@ -31,6 +31,8 @@ frt_status frt_forgehead_sample_image(const frt_forgehead* head, uint64_t seed, 
                                      ? read_struct(options, "options", "FRT_RENDER_OPTIONS_INIT", offsetof(frt_render_options, wild))
                                      : init_of(options);
     const frt_face_image out = read_struct(image, "image", "FRT_FACE_IMAGE_INIT");
+    check_reserved(given.reserved, "orbit.reserved");
+    check_reserved(o.reserved, "options.reserved");
     check_argument(o.height >= 1 && o.height <= 8192 && o.width >= 1 && o.width <= 8192,
                    "options.height and options.width must be 1..8192, got ", o.height, " and ", o.width);
     check_argument(o.wild >= 0.f && o.wild <= 1.f, "options.wild must be 0..1, got ", o.wild);

@@ -32,6 +32,7 @@ inline Float mul(Float a, Float b) { return _mm512_mul_ps(a, b); }
 inline Float div(Float a, Float b) { return _mm512_div_ps(a, b); }
 inline Float fmadd(Float a, Float b, Float c) { return _mm512_fmadd_ps(a, b, c); }
 inline Float max(Float a, Float b) { return _mm512_max_ps(a, b); }
+inline Float min(Float a, Float b) { return _mm512_min_ps(a, b); }
 inline Int add(Int a, Int b) { return _mm512_add_epi32(a, b); }
 inline Int sub(Int a, Int b) { return _mm512_sub_epi32(a, b); }
 inline Int mul(Int a, Int b) { return _mm512_mullo_epi32(a, b); }
@@ -110,6 +111,7 @@ inline Float mul(Float a, Float b) { return _mm256_mul_ps(a, b); }
 inline Float div(Float a, Float b) { return _mm256_div_ps(a, b); }
 inline Float fmadd(Float a, Float b, Float c) { return _mm256_fmadd_ps(a, b, c); }
 inline Float max(Float a, Float b) { return _mm256_max_ps(a, b); }
+inline Float min(Float a, Float b) { return _mm256_min_ps(a, b); }
 inline Int add(Int a, Int b) { return _mm256_add_epi32(a, b); }
 inline Int sub(Int a, Int b) { return _mm256_sub_epi32(a, b); }
 inline Int mul(Int a, Int b) { return _mm256_mullo_epi32(a, b); }
@@ -167,5 +169,7 @@ inline unsigned non_negative_bits(Double a, Double b, Double c) {
 inline void store_as_float(float* p, Double v) { _mm_storeu_ps(p, _mm256_cvtpd_ps(v)); }
 
 #endif
+
+constexpr unsigned kAllLanes = (1u << kLanes) - 1u;  // bits() of a mask that is set everywhere
 
 }  // namespace forge_rt::FORGE_RT_SIMD_NAMESPACE

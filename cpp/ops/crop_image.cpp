@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "crop_image_table.h"
+#include "frame_limits.h"
 
 namespace forge_rt {
 namespace crop {
@@ -13,18 +14,6 @@ OpTable<CropFn>& crop_image_table() {
   return table;
 }
 
-namespace {
-
-// Far beyond any frame, and small enough that no position of a sample overflows.
-constexpr float kLargestEntry = 1e9f;
-
-void check_matrix(const Affine& m, std::size_t index) {
-  for (const float v : {m.a, m.b, m.c, m.d, m.e, m.f})
-    check_argument(std::fabs(v) <= kLargestEntry, "to_frame[", index, "] must have finite entries of at most ", kLargestEntry, ", got [",
-                   m.a, ", ", m.b, ", ", m.c, "; ", m.d, ", ", m.e, ", ", m.f, "]");
-}
-
-}  // namespace
 }  // namespace crop
 
 void CropOptions::validate() const {
@@ -40,9 +29,9 @@ void crop_image(const ImageView& frame, std::span<const Affine> to_frame, const 
   const auto batch = static_cast<std::int64_t>(to_frame.size());
   expect(out, "out", "[B, 3, S_y, S_x]", DType::f32, {batch, 3, kAny, kAny});
   check_argument(out.device() == frame.device, "out must be where the frame is, ", frame.device.str(), ", got ", out.device().str());
-  check_argument(out.size(2) <= 32768 && out.size(3) <= 32768, "sides of a crop must be at most 32768 pixels, got ", out.size(2), " x ",
-                 out.size(3));
-  for (std::size_t i = 0; i < to_frame.size(); ++i) crop::check_matrix(to_frame[i], i);
+  check_argument(out.size(2) <= kLargestSide && out.size(3) <= kLargestSide, "sides of a crop must be at most ", kLargestSide,
+                 " pixels, got ", out.size(2), " x ", out.size(3));
+  for (std::size_t i = 0; i < to_frame.size(); ++i) check_matrix(to_frame[i], "to_frame[", i, "]");
   if (out.count() == 0) return;
 
   crop::CropArgs args{};

@@ -22,7 +22,6 @@ Float byte_of(Int v) {
 Int gather_at(const std::uint8_t* base, Int offset) { return _mm512_i32gather_epi32(offset, base, 1); }
 Int half(Int v) { return _mm512_srai_epi32(v, 1); }
 Mask is_odd(Int v) { return _mm512_test_epi32_mask(v, _mm512_set1_epi32(1)); }
-Float min_of(Float a, Float b) { return _mm512_min_ps(a, b); }
 #else
 template <int kByte>
 Float byte_of(Int v) {
@@ -31,17 +30,14 @@ Float byte_of(Int v) {
 Int gather_at(const std::uint8_t* base, Int offset) { return _mm256_i32gather_epi32(reinterpret_cast<const int*>(base), offset, 1); }
 Int half(Int v) { return _mm256_srai_epi32(v, 1); }
 Mask is_odd(Int v) { return negative(_mm256_slli_epi32(v, 31)); }
-Float min_of(Float a, Float b) { return _mm256_min_ps(a, b); }
 #endif
 
 Float mix(Float from, Float to, Float t) { return add(from, mul(t, sub(to, from))); }
 
-constexpr unsigned kAll = kLanes == 16 ? 0xFFFFu : 0xFFu;
-
 // from_yuv.
 Colour convert(const CropArgs& a, Float luma, Float u, Float v) {
   const Float grey = mul(set(1.16438356f), sub(luma, set(16.f))), cb = sub(u, set(128.f)), cr = sub(v, set(128.f));
-  const auto limit = [](Float c) { return min_of(max(c, set(0.f)), set(255.f)); };
+  const auto limit = [](Float c) { return min(max(c, set(0.f)), set(255.f)); };
   return {limit(add(grey, mul(set(a.red_v), cr))), limit(sub(sub(grey, mul(set(a.green_u), cb)), mul(set(a.green_v), cr))),
           limit(add(grey, mul(set(a.blue_u), cb)))};
 }
@@ -129,7 +125,7 @@ void crop_row(const CropArgs& a, std::int64_t image, int y) {
         const Float u = sub(add(mul(set(m.a), across), row_x), half_pixel), v = sub(add(mul(set(m.d), across), row_y), half_pixel);
         const Mask inside = both(both(greater_equal(u, zero), less(u, last_x)), both(greater_equal(v, zero), less(v, last_y)));
         Colour s;
-        if (bits(inside) == kAll) s = gathered<kFormat>(a, u, v);
+        if (bits(inside) == kAllLanes) s = gathered<kFormat>(a, u, v);
         else if (!a.replicate && !any(both(both(greater(u, minus_one), less(u, width)), both(greater(v, minus_one), less(v, height)))))
           s = {set(a.fill), set(a.fill), set(a.fill)};
         else s = one_by_one(a, u, v);

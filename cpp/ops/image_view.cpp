@@ -3,10 +3,11 @@
 
 #include <cmath>
 
+#include "frame_limits.h"
+
 namespace forge_rt {
 
 namespace {
-constexpr int kLargestSide = 32768;
 
 const char* const kFormatNames[] = {"rgb", "bgr", "rgba", "bgra", "gray", "nv12"};
 constexpr int kFormatBytes[] = {3, 3, 4, 4, 1, 1};

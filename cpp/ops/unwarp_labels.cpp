@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "frame_limits.h"
 #include "unwarp_labels_table.h"
 
 namespace forge_rt {
@@ -20,15 +21,6 @@ OpTable<UnwarpMapFn>& unwarp_map_table() {
 }
 
 namespace {
-
-constexpr int kLargestSide = 32768;
-constexpr float kLargestEntry = 1e9f;  // far beyond any frame, and small enough that no position overflows
-
-void check_matrix(const Affine& m, const char* name) {
-  for (const float v : {m.a, m.b, m.c, m.d, m.e, m.f})
-    check_argument(std::fabs(v) <= kLargestEntry, name, " must have finite entries of at most ", kLargestEntry, ", got [", m.a, ", ", m.b,
-                   ", ", m.c, "; ", m.d, ", ", m.e, ", ", m.f, "]");
-}
 
 void check_crop(int width, int height) {
   check_argument(width >= 1 && width <= kLargestSide && height >= 1 && height <= kLargestSide, "sides of a crop must be 1..", kLargestSide,
@@ -58,7 +50,7 @@ Grid make_grid(const Affine& to_crop, int crop_width, int crop_height, std::int6
 }  // namespace unwarp
 
 PixelRect crop_footprint(const Affine& to_frame, int crop_width, int crop_height, int frame_width, int frame_height) {
-  unwarp::check_matrix(to_frame, "to_frame");
+  check_matrix(to_frame, "to_frame");
   unwarp::check_crop(crop_width, crop_height);
   // The extreme corners along each axis, one pixel wider against rounding; clamped before they become integers.
   const auto range = [](double from_x, double from_y, double offset, double width, double height, int limit, int& begin, int& end) {
@@ -74,12 +66,9 @@ PixelRect crop_footprint(const Affine& to_frame, int crop_width, int crop_height
   return rect;
 }
 
-void UnwarpOptions::validate() const {}  // every value has a meaning
-
 void unwarp_labels(const Tensor& logits, const Affine& to_crop, int crop_width, int crop_height, PixelRect rect, std::uint8_t* labels,
                    std::int64_t label_stride, std::uint8_t* confidence, std::int64_t confidence_stride, const UnwarpOptions& options,
                    Stream stream) {
-  options.validate();
   expect(logits, "logits", "[C, h, w]", DType::f32, {kAny, kAny, kAny});
   const std::int64_t channels = logits.size(0);
   check_argument(channels >= 1 && channels <= unwarp::kMostClasses, "logits must have 1..", unwarp::kMostClasses, " classes, got ",

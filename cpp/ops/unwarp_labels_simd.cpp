@@ -15,19 +15,16 @@ namespace {
 
 using namespace FORGE_RT_SIMD_NAMESPACE;
 
-constexpr unsigned kAll = kLanes == 16 ? 0xFFFFu : 0xFFu;
 constexpr std::int32_t kMixed = -1;  // a cell whose corners differ
 constexpr int kMostGroups = kMostClasses / kLanes;
 constexpr int kBlock = 8;  // points that are transposed together
 
 #if defined(__AVX512F__)
-Float min_of(Float a, Float b) { return _mm512_min_ps(a, b); }
 Mask equal(Int a, Int b) { return _mm512_cmpeq_epi32_mask(a, b); }
 float largest(Float v) { return _mm512_reduce_max_ps(v); }
 Int widen_bytes(const std::uint8_t* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
 Float power_of_two(Int whole) { return _mm512_castsi512_ps(_mm512_slli_epi32(add(whole, set(127)), 23)); }
 #else
-Float min_of(Float a, Float b) { return _mm256_min_ps(a, b); }
 Mask equal(Int a, Int b) { return _mm256_cmpeq_epi32(a, b); }
 float largest(Float v) {
   __m128 m = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
@@ -39,7 +36,7 @@ Float power_of_two(Int whole) { return _mm256_castsi256_ps(_mm256_slli_epi32(add
 #endif
 
 // logit_at without the mask; a NaN takes the second operand of max.
-Float finite(Float v) { return min_of(max(v, set(-kLargestLogit)), set(kLargestLogit)); }
+Float finite(Float v) { return min(max(v, set(-kLargestLogit)), set(kLargestLogit)); }
 
 struct Job {
   const UnwarpArgs* args;
@@ -154,7 +151,7 @@ void prepare_row(const Job& job, int y) {
 // exp_below_zero.
 Float exp_below_zero_of(Float v) {
   const Mask gone = less(v, set(kLeastExponent));
-  v = min_of(v, set(1.f));
+  v = min(v, set(1.f));
   const Float whole = sub(add(mul(v, set(kLog2E)), set(kRound)), set(kRound));
   const Float t = sub(sub(v, mul(whole, set(kLn2High))), mul(whole, set(kLn2Low)));
   Float p = set(kExp[0]);
@@ -241,8 +238,8 @@ struct Walk {
             both(both(greater_equal(crop_x, zero), less(crop_x, set(g.crop_width))),
                  both(greater_equal(crop_y, zero), less(crop_y, set(g.crop_height))))};
   }
-  Float limit_x(Float v) const { return min_of(max(v, zero_float()), set(static_cast<float>(g.width - 1))); }
-  Float limit_y(Float v) const { return min_of(max(v, zero_float()), set(static_cast<float>(g.height - 1))); }
+  Float limit_x(Float v) const { return min(max(v, zero_float()), set(static_cast<float>(g.width - 1))); }
+  Float limit_y(Float v) const { return min(max(v, zero_float()), set(static_cast<float>(g.height - 1))); }
 };
 
 void unwarp_row(const Job& job, PixelFn blend_one, int row) {
@@ -279,7 +276,7 @@ void unwarp_row(const Job& job, PixelFn blend_one, int row) {
     }
     if (labels == nullptr) continue;
     const unsigned painted = inside & ~bits(equal(k, background));
-    if (painted == kAll) store_bytes(labels + from_left, k);
+    if (painted == kAllLanes) store_bytes(labels + from_left, k);
     else if (painted != 0) {  // pixel by pixel: what is left alone may be another thread's
       store(chosen, k);
       for (unsigned rest = painted; rest != 0; rest &= rest - 1) {
@@ -332,7 +329,7 @@ void unwarp_map_row(const UnwarpMapArgs& a, int row) {
     const Float lower = add(p10, mul(tx, sub(gather(a.map, add(bottom, x1)), p10)));
     const Float value = add(upper, mul(ty, sub(lower, upper)));
     float* out = a.out + from_top * a.stride + from_left;
-    if (shown == kAll) {
+    if (shown == kAllLanes) {
       store(out, value);
       continue;
     }

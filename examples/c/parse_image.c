@@ -67,7 +67,9 @@ static int write_mask(const char* path, const frt_faces* faces) {
   }
   good = fprintf(file, "P5\n%d %d\n255\n", (int)width, (int)height) > 0;
   for (y = 0; y < height; ++y) good = good && fwrite(mask + y * stride, 1, (size_t)width, file) == (size_t)width;
-  return fclose(file) == 0 && good;
+  good = fclose(file) == 0 && good; /* what is written late may fail late */
+  if (!good) fprintf(stderr, "cannot write all of %s\n", path);
+  return good;
 }
 
 static int print_faces(const frt_analyzer* analyzer, const frt_faces* faces) {
@@ -100,7 +102,10 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: %s BUNDLE PICTURE.ppm MASK.pgm [ONNXRUNTIME_LIBRARY]\n", argv[0]);
     return 2;
   }
-  if (argc > 4) frt_set_runtime_library(argv[4]);
+  if (argc > 4 && frt_set_runtime_library(argv[4]) != FRT_OK) {
+    fail("cannot take this ONNX Runtime");
+    return 1;
+  }
   pixels = read_pnm(argv[2], &image);
   if (pixels == NULL) {
     fprintf(stderr, "%s is no 8-bit binary PPM or PGM file\n", argv[2]);

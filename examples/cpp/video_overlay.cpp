@@ -7,12 +7,16 @@
 //   video_overlay faces-mini.forge --camera 0
 //   video_overlay faces-mini.forge --video in.mp4
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <forge_rt/forge_rt.hpp>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 #if defined(_WIN32)
 #include <fcntl.h>
@@ -156,5 +160,8 @@ int main(int argc, char** argv) try {
 #endif
 } catch (const forge_rt::Error& error) {
   std::fprintf(stderr, "%s: %s\n", forge_rt::error_code_name(error.code()), error.what());
+  return 1;
+} catch (const std::exception& error) {  // no memory, or a camera's driver
+  std::fprintf(stderr, "%s\n", error.what());
   return 1;
 }

@@ -13,11 +13,20 @@ public unsafe partial class FaceOverlay : TextureRect
 
     public override void _Ready()
     {
-        analyzer = new FaceAnalyzer(ProjectSettings.GlobalizePath("res://" + Bundle));
+        analyzer = new FaceAnalyzer(OnDisk(Bundle));
         faces = new FaceResult();
-        Image image = Image.LoadFromFile(ProjectSettings.GlobalizePath("res://" + Picture));
+        Image image = Image.LoadFromFile(OnDisk(Picture));
         image.Convert(Image.Format.Rgba8);
         Texture = ImageTexture.CreateFromImage(Painted(image));
+    }
+
+    /// forge_rt opens files by path, and an exported game has none for res://: there, the files lie in user:// or beside the program.
+    static string OnDisk(string name)
+    {
+        if (OS.HasFeature("editor")) return ProjectSettings.GlobalizePath("res://" + name);
+        string own = ProjectSettings.GlobalizePath("user://" + name);
+        bool there = Godot.FileAccess.FileExists("user://" + name) || DirAccess.DirExistsAbsolute(own); // a bundle may be a folder
+        return there ? own : OS.GetExecutablePath().GetBaseDir().PathJoin(name);
     }
 
     Image Painted(Image image)

@@ -232,6 +232,7 @@ namespace ForgeRt
             if (Native.frt_abi_version() != Native.AbiVersion) throw new NotSupportedException("this ForgeRt.cs is of another forge_rt");
             var options = frt_analyzer_options.Init();
             fixed (byte* path = Native.Utf8(bundle)) Native.Check(Native.frt_analyzer_load(path, &options, out Handle));
+            // What throws below leaves an object that nobody can dispose of: the finalizer frees it.
             var info = new frt_analyzer_info { struct_size = (uint)sizeof(frt_analyzer_info) };
             Native.Check(Native.frt_analyzer_get_info(Handle, ref info));
             Provider = Native.Text(info.provider);
@@ -254,11 +255,21 @@ namespace ForgeRt
             var view = Native.View(pixels, width, height, format, stride);
             var options = frt_analyze_options.Init();
             Native.Check(Native.frt_analyzer_analyze(Handle, ref view, &options, result.Handle));
+            GC.KeepAlive(this); // no finalizer while native code works
+            GC.KeepAlive(result);
         }
+
+        ~FaceAnalyzer() { Free(); }
 
         public void Dispose()
         {
-            Native.frt_analyzer_free(Handle);
+            Free();
+            GC.SuppressFinalize(this);
+        }
+
+        void Free()
+        {
+            if (Handle != IntPtr.Zero) Native.frt_analyzer_free(Handle);
             Handle = IntPtr.Zero;
         }
     }
@@ -268,25 +279,44 @@ namespace ForgeRt
     {
         IntPtr handle;
 
-        public FaceTracker(FaceAnalyzer analyzer) { Native.Check(Native.frt_tracker_new(analyzer.Handle, null, out handle)); }
+        public FaceTracker(FaceAnalyzer analyzer)
+        {
+            Native.Check(Native.frt_tracker_new(analyzer.Handle, null, out handle));
+            GC.KeepAlive(analyzer);
+        }
 
         /// `seconds`: when the picture was taken, later than the one before.
         public void Update(byte* pixels, int width, int height, PixelFormat format, double seconds, FaceResult result, long stride = 0)
         {
             var view = Native.View(pixels, width, height, format, stride);
             Native.Check(Native.frt_tracker_update(handle, ref view, seconds, result.Handle));
+            GC.KeepAlive(this);
+            GC.KeepAlive(result);
         }
 
-        public void Reset() { Native.Check(Native.frt_tracker_reset(handle)); }
+        public void Reset()
+        {
+            Native.Check(Native.frt_tracker_reset(handle));
+            GC.KeepAlive(this);
+        }
+
+        ~FaceTracker() { Free(); }
 
         public void Dispose()
         {
-            Native.frt_tracker_free(handle);
+            Free();
+            GC.SuppressFinalize(this);
+        }
+
+        void Free()
+        {
+            if (handle != IntPtr.Zero) Native.frt_tracker_free(handle);
             handle = IntPtr.Zero;
         }
     }
 
-    /// What was found. Use one for all pictures: its buffers are kept. Pointers are valid until it is filled again.
+    /// What was found. Use one for all pictures: its buffers are kept. Pointers are valid until it is filled again or disposed of: keep it
+    /// in a field or a `using`.
     public sealed unsafe class FaceResult : IDisposable
     {
         internal IntPtr Handle;
@@ -298,6 +328,7 @@ namespace ForgeRt
             get
             {
                 Native.Check(Native.frt_faces_count(Handle, out int count));
+                GC.KeepAlive(this);
                 return count;
             }
         }
@@ -308,6 +339,7 @@ namespace ForgeRt
             {
                 var face = new frt_face { struct_size = (uint)sizeof(frt_face) };
                 Native.Check(Native.frt_faces_get(Handle, index, ref face));
+                GC.KeepAlive(this);
                 return face;
             }
         }
@@ -316,6 +348,7 @@ namespace ForgeRt
         public byte* Mask(out int width, out int height)
         {
             Native.Check(Native.frt_faces_mask(Handle, out byte* data, out width, out height, out long stride));
+            GC.KeepAlive(this);
             return data; // stride == width
         }
 
@@ -325,13 +358,22 @@ namespace ForgeRt
             {
                 var times = new frt_stage_times { struct_size = (uint)sizeof(frt_stage_times) };
                 Native.Check(Native.frt_faces_times(Handle, ref times));
+                GC.KeepAlive(this);
                 return times.total;
             }
         }
 
+        ~FaceResult() { Free(); }
+
         public void Dispose()
         {
-            Native.frt_faces_free(Handle);
+            Free();
+            GC.SuppressFinalize(this);
+        }
+
+        void Free()
+        {
+            if (Handle != IntPtr.Zero) Native.frt_faces_free(Handle);
             Handle = IntPtr.Zero;
         }
     }

@@ -310,6 +310,12 @@ static void test_forgehead(const char* folder) {
   CHECK(memcmp(rgb, again, kArea * 3) != 0);
   CHECK(frt_set_threads(i) == FRT_OK);
 
+  orbit.reserved = 1;
+  CHECK(frt_forgehead_sample_image(head, 7, 3, &orbit, &options, &image) == FRT_UNSUPPORTED);
+  orbit.reserved = 0;
+  options.reserved = -1;
+  CHECK(frt_forgehead_sample_image(head, 7, 3, &orbit, &options, &image) == FRT_UNSUPPORTED);
+  options.reserved = 0;
   orbit.fov_deg = 180;
   CHECK(frt_forgehead_sample_image(head, 7, 3, &orbit, &options, &image) == FRT_INVALID_ARGUMENT);
   orbit.fov_deg = 20;

@@ -198,7 +198,7 @@ typedef struct frt_render_options {
   int32_t height, width; /* 1..8192 */
   int32_t supersample;   /* coverage samples per axis, 1..4 */
   float wild;            /* 0..1: probability of style "wild" rather than "studio" */
-  int32_t reserved;
+  int32_t reserved;      /* 0 */
 } frt_render_options;
 #define FRT_RENDER_OPTIONS_INIT {(uint32_t)sizeof(frt_render_options), 512, 512, 2, 0.0f, 0}
 

@@ -11,6 +11,8 @@ namespace forge_rt::faces {
 
 using FivePoints = std::array<std::array<float, 2>, 5>;
 
+constexpr float kLargestBox = 1e6f;  // pixels; a network that says more has gone astray
+
 /// Frame pixels → crop pixels. Throws invalid_argument for points or boxes that are not finite or have no extent, and unsupported for
 /// points where the bundle crops by boxes.
 Affine crop_of_points(const CropContract& rule, ImageSize crop, const FivePoints& points);

@@ -43,13 +43,7 @@ void FaceDetector::try_once() {
   const NamedTensors input{{contract_.input.tensor, Tensor::zeros({1, 3, size.height, size.width}, DType::f32)}};
   const std::pair<const std::string*, int> outputs[] = {{&contract_.score, 1}, {&contract_.box, 4}, {&contract_.points, 10}};
   for (const auto& [name, channels] : outputs) {
-    std::vector<Tensor> made;
-    try {
-      made = session_.run(input, {*name});
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::invalid_argument) throw;
-      throw Error(ErrorCode::corrupt_file, concat(session_.name(), " does not fit the bundle's contract: ", error.what()));
-    }
+    const std::vector<Tensor> made = blame_bundle(session_.name(), [&] { return session_.run(input, {*name}); });
     const Shape expected = output_shape(size, channels);
     check(made[0].dtype() == DType::f32 && made[0].shape() == expected, ErrorCode::corrupt_file, session_.name(), ": output '", *name,
           "' of an input of ", size.height, " x ", size.width, " must be float32 ", shape_str(expected), ", got ", made[0].str());
@@ -77,16 +71,18 @@ DetectorRun& DetectorRuns::of(ImageSize input) {
     if (known.input == input) return *known.run;
   if (known_.size() >= kKnownSizes) known_.erase(known_.begin());
   const FaceDetector& detector = *detector_;
-  auto run = std::make_unique<DetectorRun>(CropInput({1, 3, input.height, input.width}, detector.device_), detector.session_.binding());
+  auto run = std::make_unique<DetectorRun>(CropInput({1, 3, input.height, input.width}, detector.device_), detector.session_);
   const auto output = [&](const std::string& name, int channels) {
     const Tensor tensor = Tensor::zeros(detector.output_shape(input, channels), DType::f32, {}, "face networks");
     run->binding.bind_output(name, tensor);
     return tensor;
   };
-  run->binding.bind_input(detector.contract_.input.tensor, run->input.tensor());
-  run->score = output(detector.contract_.score, 1);
-  run->box = output(detector.contract_.box, 4);
-  run->points = output(detector.contract_.points, 10);
+  blame_bundle(detector.session_.name(), [&] {
+    run->binding.bind_input(detector.contract_.input.tensor, run->input.tensor());
+    run->score = output(detector.contract_.score, 1);
+    run->box = output(detector.contract_.box, 4);
+    run->points = output(detector.contract_.points, 10);
+  });
   known_.push_back({input, std::move(run)});
   return *known_.back().run;
 }

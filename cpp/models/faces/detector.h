@@ -41,10 +41,16 @@ class FaceDetector {
 /// Tensors of one input size. One thread at a time.
 class DetectorRun {
  public:
-  explicit DetectorRun(CropInput crop, Binding binding) : input(std::move(crop)), binding(std::move(binding)) {}
+  DetectorRun(CropInput crop, const Session& session) : input(std::move(crop)), binding(session.binding()), graph_(session.name()) {}
+  void run() {
+    blame_bundle(graph_, [&] { binding.run({input.tensor().device(), nullptr}); });
+  }
   CropInput input;
   Tensor score, box, points;  // on the CPU
   Binding binding;
+
+ private:
+  std::string graph_;
 };
 
 /// One DetectorRun for each input size that came up. One thread at a time.

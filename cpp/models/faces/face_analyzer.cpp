@@ -17,7 +17,8 @@ using faces::Workspace;
 namespace {
 
 constexpr int kAllFaces = 1024;  // more than any frame shows
-constexpr float kSmallestBox = 0.5f, kLargestBox = 1e6f;  // pixels; what lies beyond is a network gone astray
+constexpr float kSmallestBox = 0.5f;  // pixels
+using faces::kLargestBox;
 
 bool sane(const faces::FivePoints& points) {
   for (const auto& p : points)
@@ -38,7 +39,16 @@ void check_box(const Box& box, std::size_t index, const ImageView& frame) {
   if (!std::isfinite(box.left) || !std::isfinite(box.top) || !std::isfinite(box.right) || !std::isfinite(box.bottom))
     refuse("must be finite; the frame has ");
   if (!(box.width() > 0 && box.height() > 0)) refuse("must have its left before its right and its top above its bottom; the frame has ");
+  if (!(box.width() <= kLargestBox && box.height() <= kLargestBox)) refuse("must have sides of at most a million pixels; the frame has ");
   if (!touches(box, frame.width, frame.height)) refuse("lies wholly outside the frame of ");
+}
+
+/// What is known of a face before its crop is looked at.
+void begin(Face& face, const Box& box, float score, const faces::FivePoints& points) {
+  face.box = box;
+  face.score = score;
+  face.points = points;
+  face.track = -1;
 }
 
 /// Softmax of the logarithm is what it was: the rest of the pipeline sees logits only.
@@ -169,7 +179,7 @@ void FaceAnalyzer::Impl::detect(Workspace& workspace, const ImageView& frame, co
   const Affine to_frame = letterbox.to_frame();
   run.input.fill(frame, {&to_frame, 1}, 0, about.input.pixels);
   ms.detect_preprocess += watch.lap();
-  run.binding.run({run.input.tensor().device(), nullptr});
+  run.run();
   ms.detect_network += watch.lap();
 
   const float threshold = options.detect_threshold > 0 ? options.detect_threshold : about.threshold;
@@ -305,12 +315,10 @@ void FaceAnalyzer::analyze(std::span<const ImageView> frames, const AnalyzeOptio
     impl_->detect(workspace, frames[i], options, out[i].ms, workspace.detections);
     workspace.resize(out[i].faces, workspace.detections.size());
     for (std::size_t k = 0; k < workspace.detections.size(); ++k) {
+      const Detection& found = workspace.detections[k];
       Face& face = out[i].faces[k];
-      face.box = workspace.detections[k].box;
-      face.score = workspace.detections[k].score;
-      face.points = workspace.detections[k].points;
+      begin(face, found.box, found.score, found.points);
       face.to_crop = impl_->crop_of(face);
-      face.track = -1;
     }
   }
   workspace.targets.clear();
@@ -333,11 +341,8 @@ void FaceAnalyzer::analyze(const ImageView& frame, std::span<const Box> boxes, c
   workspace.targets.clear();
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     Face& face = out.faces[i];
-    face.box = boxes[i];
-    face.score = 1;
-    face.points = {};
-    face.to_crop = faces::crop_of_box(impl_->contract.crop, impl_->contract.input.size, boxes[i]);
-    face.track = -1;
+    begin(face, boxes[i], 1, {});
+    face.to_crop = impl_->crop_of(face);
     workspace.targets.push_back({0, &face});
   }
   impl_->look(workspace, {&frame, 1}, options, {&out, 1}, nullptr);
@@ -362,11 +367,8 @@ void FaceAnalyzer::analyze(const ImageView& frame, std::span<const Affine> to_cr
   workspace.targets.clear();
   for (std::size_t i = 0; i < to_crop.size(); ++i) {
     Face& face = out.faces[i];
-    face.box = faces::box_around_crop(to_crop[i].inverse(), crop);
-    face.score = 1;
-    face.points = {};
+    begin(face, faces::box_around_crop(to_crop[i].inverse(), crop), 1, {});
     face.to_crop = to_crop[i];
-    face.track = -1;
     workspace.targets.push_back({0, &face});
   }
   impl_->look(workspace, {&frame, 1}, options, {&out, 1}, nullptr);

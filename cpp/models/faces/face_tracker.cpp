@@ -15,7 +15,9 @@ using Points = std::vector<std::array<float, 2>>;
 
 constexpr double kForgetAfter_s = 1.0;  // a lost face keeps its number so long
 constexpr double kCoast_s = 0.5;        // and is expected to go on moving so long
-constexpr int kMissedDetections = 3;    // a face that so many detections in a row do not confirm is given up
+// A face that so many detections in a row do not confirm is given up. While any face is lost there is one in each frame: of those, one in
+// detect_every frames counts.
+constexpr int kMissedDetections = 3;
 constexpr float kSameFace = 0.25f, kSameLostFace = 0.1f;  // IoU of a detection and the place where a face is expected
 constexpr float kDrifted = 0.5f;        // below this IoU the crop is taken from the detection
 constexpr float kOneAndTheSame = 0.6f;  // IoU of two tracks that follow one face
@@ -47,7 +49,9 @@ struct Track {
   Box box;                   // there
   std::array<float, 2> velocity{};  // pixels per second
   double seen_s = 0;
-  int missed = 0;
+  int missed = 0;            // detections in a row, at least detect_every frames apart
+  std::int64_t judged = 0;   // the frame that confirmed it or counted a miss
+  bool confirmed = false;    // by the detection of this frame
   std::vector<faces::OneEuroPoint> filters;
   faces::LogitsMemory memory;
 
@@ -76,10 +80,14 @@ struct FaceTracker::Impl final : faces::Watcher {
 
   void update(const ImageView& frame, double time_s, Faces& out);
   void reset() {
+    for (Track& track : tracks) spare.push_back(std::move(track));
     tracks.clear();
     since_detection = 0;
     size = {0, 0};
   }
+
+  Track& new_track();
+  void forget_lost();
 
   // ---- the steps of a frame ----
   void detect(faces::Workspace& workspace, const ImageView& frame, Faces& out);
@@ -108,13 +116,14 @@ struct FaceTracker::Impl final : faces::Watcher {
   const FaceAnalyzer::Impl& model;
   TrackerOptions options;
   bool by_landmarks;
-  std::vector<Track> tracks;
+  std::vector<Track> tracks, spare;  // spare: for their buffers
   std::vector<int> track_of;  // detections
   std::vector<const Track*> shown;
   ImageSize size{0, 0};
   bool started = false;
   double time_s = 0, dt_s = 0;
   int next_id = 0, since_detection = 0;
+  std::int64_t frame_number = 0;
 };
 
 void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out) {
@@ -139,6 +148,7 @@ void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out)
     track.state = track.placed ? State::waiting : State::lost;
   }
 
+  ++frame_number;
   ++since_detection;
   const bool due = tracks.empty() || since_detection >= options.detect_every || any_lost() || !by_landmarks;
   if (due) detect(workspace, frame, out);
@@ -148,10 +158,7 @@ void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out)
     look(workspace, frame, out);
   }
 
-  std::erase_if(tracks, [&](const Track& track) {
-    return track.state != State::held &&
-           (track.missed >= kMissedDetections * options.detect_every || time_s - track.seen_s > kForgetAfter_s);
-  });
+  forget_lost();
   shown.clear();
   for (const Track& track : tracks)
     if (track.state == State::held) shown.push_back(&track);
@@ -165,19 +172,52 @@ void FaceTracker::Impl::update(const ImageView& frame, double now_s, Faces& out)
   out.ms.total = whole.lap();
 }
 
+// With the buffers of a track that is gone: people come and go without an allocation.
+Track& FaceTracker::Impl::new_track() {
+  if (spare.empty()) {
+    tracks.emplace_back();
+  } else {
+    tracks.push_back(std::move(spare.back()));
+    spare.pop_back();
+  }
+  Track& track = tracks.back();
+  track.id = next_id++;
+  track.state = State::waiting;
+  track.was_held = track.placed = track.confirmed = false;
+  track.landmarks.clear();
+  track.velocity = {};
+  track.seen_s = time_s;
+  track.missed = 0;
+  track.judged = frame_number;
+  track.memory.forget();  // the filters start anew with the first frame that holds the face
+  return track;
+}
+
+void FaceTracker::Impl::forget_lost() {
+  for (std::size_t i = 0; i < tracks.size();) {
+    const Track& track = tracks[i];
+    if (track.state == State::held || (track.missed < kMissedDetections && time_s - track.seen_s <= kForgetAfter_s)) {
+      ++i;
+      continue;
+    }
+    spare.push_back(std::move(tracks[i]));
+    tracks.erase(tracks.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
 // Detections go to the tracks that are expected where they are: to held ones first, then to lost ones. The others are new faces.
 void FaceTracker::Impl::detect(faces::Workspace& workspace, const ImageView& frame, Faces& out) {
   since_detection = 0;
   std::vector<Detection>& found = workspace.detections;
   model.detect(workspace, frame, options.analyze, out.ms, found);
   track_of.assign(found.size(), -1);
-  for (Track& track : tracks) ++track.missed;
+  for (Track& track : tracks) track.confirmed = false;
   for (const bool lost : {false, true}) {
     while (!lost || !full()) {  // the best pair that is left
       float best = lost ? kSameLostFace : kSameFace;
       int best_track = -1, best_detection = -1;
       for (std::size_t t = 0; t < tracks.size(); ++t) {
-        if (tracks[t].missed == 0 || (tracks[t].state == State::lost) != lost) continue;
+        if (tracks[t].confirmed || (tracks[t].state == State::lost) != lost) continue;
         const Box expected = tracks[t].expected(time_s);
         for (std::size_t d = 0; d < found.size(); ++d) {
           const float overlap = track_of[d] < 0 ? box_iou(expected, found[d].box) : 0.f;
@@ -187,10 +227,15 @@ void FaceTracker::Impl::detect(faces::Workspace& workspace, const ImageView& fra
       if (best_track < 0) break;
       Track& track = tracks[best_track];
       track_of[best_detection] = best_track;
-      track.missed = 0;
+      track.confirmed = true;
       track.face.score = found[best_detection].score;
       if (lost || !by_landmarks || (best < kDrifted && track.state == State::waiting)) place(track, found[best_detection]);
     }
+  }
+  for (Track& track : tracks) {
+    if (!track.confirmed && frame_number - track.judged < options.detect_every) continue;
+    track.missed = track.confirmed ? 0 : track.missed + 1;
+    track.judged = frame_number;
   }
   const std::size_t known = tracks.size();
   for (std::size_t d = 0; d < found.size(); ++d) {
@@ -200,9 +245,7 @@ void FaceTracker::Impl::detect(faces::Workspace& workspace, const ImageView& fra
     for (std::size_t t = 0; t < known; ++t)
       second_look |= tracks[t].state != State::lost && box_iou(tracks[t].expected(time_s), found[d].box) > kSameFace;
     if (second_look) continue;
-    Track& track = tracks.emplace_back();
-    track.id = next_id++;
-    track.seen_s = time_s;
+    Track& track = new_track();
     track.box = found[d].box;
     track.face.score = found[d].score;
     place(track, found[d]);
@@ -212,6 +255,7 @@ void FaceTracker::Impl::detect(faces::Workspace& workspace, const ImageView& fra
     if (track.missed >= kMissedDetections && track.state == State::waiting) {
       track.state = State::lost;
       track.placed = false;
+      track.missed = 0;  // from here on it is remembered like any lost face
     }
 }
 
@@ -282,7 +326,9 @@ bool FaceTracker::Impl::plausible(const Track& track) const {
     return false;
   if (!by_landmarks) return true;
   const float growth = size_of(track.face.box) / size_of(track.box);
-  return track.face.box.width() > 1 && track.face.box.height() > 1 && (!track.was_held || (growth < kGrowth && growth > 1 / kGrowth));
+  const float width = track.face.box.width(), height = track.face.box.height();
+  return width > 1 && height > 1 && width < faces::kLargestBox && height < faces::kLargestBox &&
+         (!track.was_held || (growth < kGrowth && growth > 1 / kGrowth));
 }
 
 // When faces cross, both crops may show the one in front. It belongs to the track that was expected there.

@@ -16,17 +16,6 @@ Shape with_batch(int batch, const Shape& shape) {
   return out;
 }
 
-/// What a graph refuses although the contract promises it is the bundle's fault.
-template <class Call>
-auto blame_bundle(const std::string& graph, const Call& call) {
-  try {
-    return call();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::invalid_argument) throw;
-    throw Error(ErrorCode::corrupt_file, concat(graph, " does not fit the bundle's contract: ", error.what()));
-  }
-}
-
 }  // namespace
 
 Device device_of(const Session& session, const NetworkPlace& place) { return session.provider() == "cuda" ? place.device : Device{}; }
@@ -197,9 +186,11 @@ FaceBatches::Run& FaceBatches::run_of(int batch) {
   Run run{batch, {}};
   for (const FaceNetwork::Stage& stage : network_->stages_) {
     Binding binding = stage.session.binding();
-    for (const GraphPort& port : stage.session.inputs())
-      binding.bind_input(port.name, port.name == network_->input_ ? input_.rows(0, batch) : values_.at(port.name).slice(0, batch));
-    for (const std::string& output : stage.outputs) binding.bind_output(output, values_.at(output).slice(0, batch));
+    blame_bundle(stage.session.name(), [&] {
+      for (const GraphPort& port : stage.session.inputs())
+        binding.bind_input(port.name, port.name == network_->input_ ? input_.rows(0, batch) : values_.at(port.name).slice(0, batch));
+      for (const std::string& output : stage.outputs) binding.bind_output(output, values_.at(output).slice(0, batch));
+    });
     run.stages.push_back(std::move(binding));
   }
   runs_.push_back(std::move(run));
@@ -208,7 +199,8 @@ FaceBatches::Run& FaceBatches::run_of(int batch) {
 
 void FaceBatches::run(int batch) {
   const Stream stream{network_->device(), nullptr};
-  for (Binding& stage : run_of(batch).stages) stage.run(stream);
+  std::vector<Binding>& stages = run_of(batch).stages;
+  for (std::size_t i = 0; i < stages.size(); ++i) blame_bundle(network_->stages_[i].session.name(), [&] { stages[i].run(stream); });
 }
 
 }  // namespace forge_rt::faces

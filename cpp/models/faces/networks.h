@@ -109,6 +109,17 @@ class FaceBatches {
   std::vector<Run> runs_;
 };
 
+/// What a graph refuses although the contract promises it is the bundle's fault, at load and at any later run.
+template <class Call>
+auto blame_bundle(const std::string& graph, const Call& call) {
+  try {
+    return call();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::invalid_argument) throw;
+    throw Error(ErrorCode::corrupt_file, concat(graph, " does not fit the bundle's contract: ", error.what()));
+  }
+}
+
 /// The variant of `precision`, or for "auto" fp32, or the only one there is. Throws unsupported with what there is.
 template <class File>
 std::string choose_precision(const std::map<std::string, File>& variants, const std::string& precision, const std::string& bundle) {

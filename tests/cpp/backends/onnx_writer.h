@@ -34,11 +34,18 @@ inline std::string node(const std::string& op, const std::vector<std::string>& i
   for (const std::string& name : outputs) out += bytes(2, name);
   return out + bytes(4, op);
 }
-inline std::string constant(const std::string& name, const std::vector<int>& shape, const std::vector<float>& values) {
+template <class T>
+std::string constant_of(int type, const std::string& name, const std::vector<int>& shape, const std::vector<T>& values) {
   std::string out;
   for (const int n : shape) out += number(1, static_cast<std::uint64_t>(n));
-  const std::string raw(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
-  return out + number(2, kFloat) + bytes(8, name) + bytes(9, raw);
+  const std::string raw(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+  return out + number(2, static_cast<std::uint64_t>(type)) + bytes(8, name) + bytes(9, raw);
+}
+inline std::string constant(const std::string& name, const std::vector<int>& shape, const std::vector<float>& values) {
+  return constant_of(kFloat, name, shape, values);
+}
+inline std::string integers(const std::string& name, const std::vector<std::int64_t>& values) {  // one axis
+  return constant_of(kInt64, name, {static_cast<int>(values.size())}, values);
 }
 
 struct Graph {

@@ -24,7 +24,7 @@
 using namespace forge_rt;
 namespace onnx = forge_rt::testing::onnx;
 
-// ---- allocations of this program and of libforge_rt, by who called operator new; ONNX Runtime makes its own and is left out ----
+// ---- allocations by all but ONNX Runtime, by who called operator new. The C++ library is counted too: it calls for containers of ours ----
 
 namespace {
 std::atomic<bool> counting{false};
@@ -35,7 +35,7 @@ std::atomic<int> allocations{0};
   if (!counting.load(std::memory_order_relaxed)) return;
   Dl_info info{};
   if (dladdr(caller, &info) == 0 || info.dli_fname == nullptr) return;
-  if (std::strstr(info.dli_fname, "libforge_rt") != nullptr || std::strstr(info.dli_fname, "test_face_analyzer") != nullptr) ++allocations;
+  if (std::strstr(info.dli_fname, "onnxruntime") == nullptr) ++allocations;
 #endif
 }
 }  // namespace
@@ -58,6 +58,7 @@ bool no_onnxruntime() {
     (void)runtime_info();
     return false;
   } catch (const Error& error) {
+    testing::skipped() = true;
     std::printf("skip: %s\n", error.what());
     return true;
   }
@@ -65,18 +66,54 @@ bool no_onnxruntime() {
 
 std::string bytes_of(const Tensor& file) { return {static_cast<const char*>(file.raw()), file.bytes()}; }
 
-std::string write_bundle(float eye = -0.4f) {
-  const std::string faces = bytes_of(onnx::model({{onnx::node("Conv", {"image", "weight"}, {"logits"})},
-                                                  {onnx::constant("weight", {3, 3, 1, 1}, {0, 0, 0, 8, 0, 0, 0, 8, 0})},
-                                                  {onnx::value_info("image", onnx::kFloat, {-1, 3, 32, 32})},
-                                                  {onnx::value_info("logits", onnx::kFloat, {-1, 3, 32, 32})}}));
+/// What of the bundle is unlike the plain one.
+struct Kind {
+  float eye = -0.4f;  // the detector's first point
+  bool probabilities = false;  // they need not sum to 1
+  bool landmarks = false;  // and visibility: the corners of the crop and its middle
+  // Graphs that fail at other sizes than the one they are tried with at load: when they run, or when memory is bound to them.
+  bool batch_of_two_only = false, one_size_only = false;
+};
+
+onnx::Graph faces_graph(const Kind& kind) {
+  onnx::Graph graph;
+  graph.nodes = {onnx::node("Conv", {"image", "weight"}, {kind.batch_of_two_only || kind.probabilities ? "any" : "logits"})};
+  graph.constants = {onnx::constant("weight", {3, 3, 1, 1}, {0, 0, 0, 8, 0, 0, 0, 8, 0})};
+  graph.inputs = {onnx::value_info("image", onnx::kFloat, {-1, 3, 32, 32})};
+  graph.outputs = {onnx::value_info("logits", onnx::kFloat, {-1, 3, 32, 32})};
+  if (kind.probabilities) graph.nodes.push_back(onnx::node("Sigmoid", {"any"}, {"logits"}));
+  if (kind.batch_of_two_only) {
+    graph.nodes.push_back(onnx::node("Reshape", {"any", "two"}, {"pair"}));
+    graph.nodes.push_back(onnx::node("ReduceMean", {"pair"}, {"mean"}));
+    graph.nodes.push_back(onnx::node("Add", {"any", "mean"}, {"logits"}));
+    graph.constants.push_back(onnx::integers("two", {2, 3, 32, 32}));
+  }
+  if (kind.landmarks) {
+    graph.nodes.push_back(onnx::node("Conv", {"image", "nothing", "corners"}, {"column"}));
+    graph.nodes.push_back(onnx::node("Reshape", {"column", "rows"}, {"points"}));
+    graph.constants.push_back(onnx::constant("nothing", {15, 3, 32, 32}, std::vector<float>(15 * 3 * 32 * 32)));
+    graph.constants.push_back(onnx::constant("corners", {15}, {0, 0, 2, 1, 0, 2, 0, 1, 2, 1, 1, 2, 0.5f, 0.5f, 2}));
+    graph.constants.push_back(onnx::integers("rows", {0, 5, 3}));
+    graph.outputs.push_back(onnx::value_info("points", onnx::kFloat, {-1, 5, 3}));
+  }
+  return graph;
+}
+
+std::string write_bundle(const Kind& kind = {}) {
+  const float eye = kind.eye;
+  const std::string faces = bytes_of(onnx::model(faces_graph(kind)));
   const float side = std::log(16.f);
   onnx::Graph graph;
-  graph.nodes = {onnx::node("Conv", {"image", "sw"}, {"score"}), onnx::node("Conv", {"image", "bw", "bb"}, {"box"}),
+  graph.nodes = {onnx::node("Conv", {"image", "sw"}, {"score"}),
+                 onnx::node("Conv", {"image", "bw", "bb"}, {kind.one_size_only ? "any" : "box"}),
                  onnx::node("Conv", {"image", "pw", "pb"}, {"points"})};
   graph.constants = {onnx::constant("sw", {1, 3, 1, 1}, {0, 0, 10}), onnx::constant("bw", {4, 3, 1, 1}, std::vector<float>(12)),
                      onnx::constant("bb", {4}, {side, side, side, side}), onnx::constant("pw", {10, 3, 1, 1}, std::vector<float>(30)),
                      onnx::constant("pb", {10}, {eye, -0.4f, 0.4f, -0.4f, 0, 0, -0.3f, 0.5f, 0.3f, 0.5f})};
+  if (kind.one_size_only) {
+    graph.nodes.push_back(onnx::node("Reshape", {"any", "square"}, {"box"}));
+    graph.constants.push_back(onnx::integers("square", {1, 4, 128, 128}));
+  }
   graph.inputs = {onnx::value_info("image", onnx::kFloat, {1, 3, -1, -1})};
   graph.outputs = {onnx::value_info("score", onnx::kFloat, {1, 1, -1, -1}), onnx::value_info("box", onnx::kFloat, {1, 4, -1, -1}),
                    onnx::value_info("points", onnx::kFloat, {1, 10, -1, -1})};
@@ -89,14 +126,16 @@ std::string write_bundle(float eye = -0.4f) {
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "faces.onnx", std::ios::binary) << faces;
   std::ofstream(folder / "detect.onnx", std::ios::binary) << detect;
-  const char* const crop = eye == -0.4f
-                               ? R"("rule": "box", "margin": 0.0, "square": true)"
-                               : R"("rule": "five_points", "box": {"scale": 1.0})";
+  const char* const crop =
+      eye == -0.4f ? R"("rule": "box", "margin": 0.0, "square": true)" : R"("rule": "five_points", "box": {"scale": 1.0})";
+  const char* const points =
+      kind.landmarks ? R"(, "landmarks": {"tensor": "points", "unit": "crop", "columns": ["x", "y", "visible"]})" : "";
   const std::string normal = R"("tensor": "image", "order": "RGB", "mean": [127.5, 127.5, 127.5], "scale": [0.0078, 0.0078, 0.0078])";
   std::ofstream(folder / "bundle.json", std::ios::binary) << R"({"format_version": 1, "family": "faces", "input": {)" << normal
                                                           << R"(, "size": [32, 32]},
  "crop": {)" << crop << R"(}, "variants": {"fp32": {"stages": [{"file": "faces.onnx"}]}},
- "outputs": {"parsing": {"tensor": "logits", "kind": "logits"}},
+ "outputs": {"parsing": {"tensor": "logits", "kind": ")" << (kind.probabilities ? "probabilities" : "logits")
+                                                          << R"("})" << points << R"(},
  "labels": [{"id": 0, "name": "background", "color": [0, 0, 0]}, {"id": 1, "name": "skin", "color": [255, 0, 0]},
             {"id": 2, "name": "hair", "color": [0, 255, 0]}],
  "detector": {"input": {)" << normal << R"(}, "variants": {"fp32": {"file": "detect.onnx"}},
@@ -149,7 +188,7 @@ TEST(faces_are_found_and_painted) {
 
 TEST(points_gone_astray_are_not_used) {
   if (no_onnxruntime()) return;
-  const auto analyzer = FaceAnalyzer::load(write_bundle(-1e20f), {.threads = 1});
+  const auto analyzer = FaceAnalyzer::load(write_bundle({.eye = -1e20f}), {.threads = 1});
   const Picture picture({{40, 40}});
   const Faces faces = analyzer->analyze(picture.view());
   CHECK(faces.faces.size() == 1 && faces.faces[0].points[0][0] == 0);
@@ -170,6 +209,25 @@ TEST(many_frames_are_single_frames) {
   CHECK_THROWS(analyzer->analyze(views, AnalyzeOptions{}, too_few), invalid_argument);
 }
 
+/// Calls `work` until all buffers are known, then counts what it still allocates: with one thread and with three.
+template <class Work>
+void expect_no_allocations(const char* what, const Work& work) {
+  const int before_test = num_threads();
+  for (const int threads : {1, 3}) {
+    set_num_threads(threads);
+    for (int i = 0; i < 4; ++i) work();
+    const std::uint64_t before = tensor_allocations();
+    allocations = 0;
+    counting = true;
+    for (int i = 0; i < 5; ++i) work();
+    counting = false;
+    if (allocations != 0) std::fprintf(stderr, "%s: %d allocations with %d threads\n", what, allocations.load(), threads);
+    CHECK(allocations == 0);
+    CHECK(tensor_allocations() == before);
+  }
+  set_num_threads(before_test);
+}
+
 TEST(nothing_is_allocated_after_the_first_frames) {
   if (no_onnxruntime()) return;
   const auto analyzer = load();
@@ -182,26 +240,87 @@ TEST(nothing_is_allocated_after_the_first_frames) {
   std::vector<Faces> several(2);
   const ImageView frames[] = {two.view(), three.view()};
   double time_s = 0;
-  const auto work = [&] {
+  expect_no_allocations("parsing", [&] {
     for (const Picture* picture : {&two, &none, &three}) analyzer->analyze(picture->view(), options, result);
     analyzer->analyze(two.view(), std::span<const Box>(boxes), options, result);
     analyzer->analyze(frames, options, several);
     for (int i = 0; i < 4; ++i) tracker->update(two.view(), time_s += 0.04, tracked);
+  });
+}
+
+TEST(nothing_is_allocated_with_all_outputs) {
+  if (no_onnxruntime()) return;
+  const auto analyzer = FaceAnalyzer::load(FAKE_BUNDLE, {.threads = 1});
+  AnalyzeOptions options;
+  options.confidence = options.depth_map = true;
+  Faces result, tracked;
+  const auto picture = [](int left) {  // 320 x 240, dark, with a bright square: a face of fake.forge
+    std::vector<std::uint8_t> grey(320 * 240, 5);
+    for (int y = 100; y < 140; ++y) std::memset(&grey[static_cast<std::size_t>(y) * 320 + left], 250, 40);
+    return grey;
   };
-  const int before_test = num_threads();
-  for (const int threads : {1, 3}) {
-    set_num_threads(threads);
-    for (int i = 0; i < 4; ++i) work();
-    const std::uint64_t before = tensor_allocations();
-    allocations = 0;
-    counting = true;
-    for (int i = 0; i < 5; ++i) work();
-    counting = false;
-    if (allocations != 0) std::fprintf(stderr, "%d allocations with %d threads\n", allocations.load(), threads);
-    CHECK(allocations == 0);
-    CHECK(tensor_allocations() == before);
+  const std::vector<std::uint8_t> pixels[] = {picture(140), picture(150)};
+  ImageView frame{.width = 320, .height = 240, .format = PixelFormat::gray};
+  const auto tracker = FaceTracker::make(analyzer, {.smooth_mask = 0.5f, .analyze = options});
+  double time_s = 0;
+  expect_no_allocations("fake.forge", [&] {
+    tracker->reset();
+    for (int i = 0; i < 6; ++i) {
+      frame.data = pixels[i % 2].data();
+      analyzer->analyze(frame, options, result);
+      CHECK(result.faces.size() == 1 && result.faces[0].landmarks.size() == 68 && result.faces[0].visibility.size() == 68);
+      CHECK(result.depth.size() == result.mask.size());
+      // Its landmarks lead astray: faces are lost, forgotten after a second, and found as new ones.
+      tracker->update(frame, time_s += 0.1, tracked);
+    }
+  });
+}
+
+TEST(nothing_is_allocated_by_a_tracker_that_follows_landmarks) {
+  if (no_onnxruntime()) return;
+  const auto analyzer = FaceAnalyzer::load(write_bundle({.probabilities = true, .landmarks = true}), {.threads = 1});
+  const auto tracker = FaceTracker::make(analyzer, {.detect_every = 3, .smooth_mask = 0.5f});
+  const Picture two({{30, 30}, {90, 60}});
+  Faces tracked;
+  double time_s = 0;
+  expect_no_allocations("tracker", [&] {
+    for (int i = 0; i < 7; ++i) tracker->update(two.view(), time_s += 0.04, tracked);
+    CHECK(tracked.faces.size() == 2 && tracked.faces[0].landmarks.size() == 5);
+  });
+}
+
+TEST(a_face_is_held_while_another_one_is_lost) {
+  if (no_onnxruntime()) return;
+  const auto tracker = FaceTracker::make(FaceAnalyzer::load(write_bundle({.landmarks = true}), {.threads = 1}), {.detect_every = 5});
+  const Picture both({{30, 30}, {90, 60}});
+  Picture alone({});  // the second face has become black, and the detector does not see the first one any more
+  for (int y = 0; y < 96; ++y) std::memset(&alone.pixels[3 * (static_cast<std::size_t>(y) * 128 + 64)], 0, 3 * 64);
+  Faces out;
+  tracker->update(both.view(), 0, out);
+  CHECK(out.faces.size() == 2);
+  const int first = out.faces.at(out.faces[0].box.left < 64 ? 0 : 1).track;
+  int held = 0;
+  for (int i = 1; i <= 30; ++i) {
+    tracker->update(alone.view(), 0.02 * i, out);
+    if (out.faces.size() == 1 && out.faces[0].track == first) held = i;
+    CHECK(out.faces.size() <= 1);
   }
-  set_num_threads(before_test);
+  CHECK(held == 14);  // the third detection that counts is in frame 15
+}
+
+TEST(graphs_that_fail_later_are_the_bundles_fault) {
+  if (no_onnxruntime()) return;
+  const Picture picture({{40, 40}});
+  const std::string network = write_bundle({.batch_of_two_only = true}), detector = write_bundle({.one_size_only = true});
+  for (const std::string& bundle : {network, detector}) {
+    const auto analyzer = FaceAnalyzer::load(bundle, {.threads = 1});
+    CHECK_THROWS(analyzer->analyze(picture.view()), corrupt_file);
+    try {
+      (void)analyzer->analyze(picture.view());
+    } catch (const Error& error) {
+      CHECK(std::string(error.what()).find(bundle) != std::string::npos);
+    }
+  }
 }
 
 TEST(tracker_takes_a_new_face_while_it_remembers_a_lost_one) {
@@ -250,8 +369,14 @@ TEST(wrong_options_and_boxes) {
   const Picture picture({});
   Faces out;
   const float nan = std::nanf("");
-  for (const Box& box : {Box{0, 0, nan, 4}, Box{5, 5, 5, 9}, Box{-9, -9, -1, -1}, Box{200, 0, 210, 10}})
+  for (const Box& box : {Box{0, 0, nan, 4}, Box{5, 5, 5, 9}, Box{-9, -9, -1, -1}, Box{200, 0, 210, 10}, Box{-1e12f, -1e12f, 1e12f, 1e12f}})
     CHECK_THROWS(analyzer->analyze(picture.view(), std::span(&box, 1), {}, out), invalid_argument);
+  const Box fine_and_vast[] = {{10, 10, 40, 40}, {-1e12f, -1e12f, 1e12f, 1e12f}};
+  try {
+    analyzer->analyze(picture.view(), std::span<const Box>(fine_and_vast), {}, out);
+  } catch (const Error& error) {
+    CHECK(std::string(error.what()).find("box 1, ") == 0);
+  }
   CHECK_THROWS(FaceTracker::make(nullptr), invalid_argument);
   CHECK_THROWS(FaceTracker::make(analyzer, {.smooth_mask = 1}), invalid_argument);
 }

@@ -4,6 +4,8 @@
 //   forge_rt::Faces faces = analyzer->analyze(forge_rt::ImageView::of(image));
 //   for (const forge_rt::Face& face : faces.faces) draw(face.landmarks, face.box);
 //   save(faces.mask);                                                   // uint8 [H, W], class ids
+//
+// What is said of CUDA devices has not been run on one yet: docs/gpu_status.md.
 #pragma once
 
 #include <array>
@@ -148,7 +150,8 @@ class FORGE_RT_API FaceTracker {
 
   /// The faces that are held in this frame, by falling score, each with its `track`. Boxes are those around the landmarks.
   /// `time_s`: when the frame was taken, in seconds, rising; a frame that is not later than the one before is invalid_argument.
-  /// A frame of another size starts anew.
+  /// A frame of another size starts anew. Faces are painted as they are found: what was looked for again after a loss lies over the
+  /// others whatever its size, and where two tracks turn out to follow one face, pixels of the one that is dropped may stay.
   void update(const ImageView& frame, double time_s, Faces& out);
   void reset();  ///< forgets all faces (a cut)
   const TrackerOptions& options() const;

@@ -26,7 +26,7 @@ struct CropOptions {
 /// mean of n × n bilinear samples spread evenly over the pixel, n = ceil(span / 2) but for rounding, at most 16 (spec face_analysis §6). Values are
 /// blended in float, not rounded to bytes. Pixels beyond the frame are `fill` (blended at the border, as a frame with a margin of it) or the nearest pixel.
 /// Grey frames fill three channels; NV12 takes the nearest chroma. Matrix entries beyond 1e9 or not finite are invalid_argument.
-/// A frame of a batch has the same bytes as alone, on every path and device. Runs on `stream`; CPU: complete on return.
+/// A frame of a batch has the same bytes as alone, on every path and device (GPUs: not run on one yet, docs/gpu_status.md). Runs on `stream`; CPU: complete on return.
 FORGE_RT_API void crop_image(const ImageView& frame, std::span<const Affine> to_frame, const CropOptions& options, Tensor& out,
                              Stream stream = {});
 

@@ -23,7 +23,6 @@ struct UnwarpOptions {
   bool nearest = false;           ///< class of the nearest logit instead of the class of the bilinear logits: faster, ragged borders
   std::uint64_t masked = 0;       ///< bit c: class c is never chosen (an "ignore" output); classes beyond 63 cannot be masked
   std::uint8_t background = 0;    ///< class that leaves a pixel of `labels` as it is
-  void validate() const;
 };
 
 /// Class of each frame pixel in `rect`: argmax over c of logits[c] sampled bilinearly (pixel centres; clamped at the map's border) at
