@@ -165,7 +165,7 @@ class FaceAnalyzer:
         """
         locate_runtime()
         path = bundles.find(bundle)
-        self.name = path.name.removesuffix(bundles.SUFFIX)
+        self.name = bundles.name_of(path)
         self._analyzer = _core.FaceAnalyzer.load(
             path, device=device, provider=provider, precision=precision, threads=threads or 0,
             detector=None if detector is None else bundles.find(detector), parsing=parsing, landmarks=landmarks, depth=depth, batch=batch,
