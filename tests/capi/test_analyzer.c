@@ -112,7 +112,8 @@ static void test_analyze(const frt_analyzer* analyzer) {
   frt_faces* faces = NULL;
   const uint8_t *mask = NULL, *confidence = NULL;
   const float* depth = NULL;
-  const float box[4] = {kLeft, kTop, kLeft + kBlob, kTop + kBlob}, nowhere[4] = {900, 900, 940, 940}, vast[4] = {-1e12f, -1e12f, 1e12f, 1e12f};
+  const float box[4] = {kLeft, kTop, kLeft + kBlob, kTop + kBlob}, nowhere[4] = {900, 900, 940, 940},
+              vast[4] = {-1e12f, -1e12f, 1e12f, 1e12f};
   int32_t count = 0, width = 0, height = 0, i, skin = 0;
   int64_t stride = 0;
   const int inside = (kTop + 20) * kWidth + kLeft + 20;
@@ -183,7 +184,8 @@ static void test_analyze(const frt_analyzer* analyzer) {
   image.reserved = 1;
   CHECK(frt_analyzer_analyze(analyzer, &image, NULL, faces) == FRT_UNSUPPORTED && mentions("image.reserved"));
   image.reserved = 0;
-  CHECK(frt_analyzer_analyze_boxes(analyzer, &image, vast, 1, NULL, faces) == FRT_INVALID_ARGUMENT && mentions("box 0") && mentions("million"));
+  CHECK(frt_analyzer_analyze_boxes(analyzer, &image, vast, 1, NULL, faces) == FRT_INVALID_ARGUMENT && mentions("box 0") &&
+        mentions("million"));
   options.max_faces = -1;
   CHECK(frt_analyzer_analyze(analyzer, &image, &options, faces) == FRT_INVALID_ARGUMENT && mentions("max_faces"));
   frt_faces_free(faces);
