@@ -352,6 +352,21 @@ def test_ignored_classes_and_probabilities(tmp_path: Path) -> None:
     assert fr.FaceAnalyzer(path)(image, crops=[IDENTITY]).mask.max() == 2
 
 
+def test_finds_that_the_parser_doubts_are_none(tmp_path: Path, analyzer: fr.FaceAnalyzer) -> None:
+    image = picture(320, 256, (120, 80))
+    sure = analyzer(image).faces[0].confidence
+    strict, lax = (
+        fr.FaceAnalyzer(write_faces(tmp_path / f"{k}.forge", changed(["detector", "confidence"], floor)))
+        for k, floor in enumerate((1.0, sure - 1e-3))
+    )
+    assert not strict(image).faces and not strict(image).mask.any()
+    assert len(lax(image).faces) == 1 and (lax(image).mask == analyzer(image).mask).all()
+    box = analyzer(image).faces[0].box
+    assert len(strict(image, boxes=[box]).faces) == 1  # the caller's boxes are not judged
+    assert not fr.FaceTracker(strict).update(image, 0.0).faces
+    assert len(fr.FaceTracker(lax).update(image, 0.0).faces) == 1
+
+
 def test_other_detectors(bundle: Path, tmp_path: Path) -> None:
     blind = write_faces(tmp_path / "blind.forge", fields(detector=None))
     image = picture(320, 256, (120, 80))

@@ -59,6 +59,10 @@ struct FaceAnalyzer::Impl {
   std::optional<faces::FaceNetwork> network;
   std::optional<faces::FaceDetector> detector;
 
+  /// Face::confidence that a find of the detector needs.
+  float verification() const { return parsing && detector ? detector->contract().confidence : 0.f; }
+
+
   /// A workspace for one call; goes back to the others afterwards.
   class Lease {
    public:

@@ -200,6 +200,7 @@ DetectorContract read_detector(const Json& json, const std::string& path, const 
   if (out.multiple % out.stride != 0) fail(path + ".multiple", concat("a multiple of the stride ", out.stride), concat(out.multiple));
   out.threshold = real_or(json, path, "threshold", 0, 1, out.threshold);
   out.iou = real_or(json, path, "iou", 0, 1, out.iou);
+  out.confidence = real_or(json, path, "confidence", 0, 1, out.confidence);
   return out;
 }
 

@@ -58,6 +58,7 @@ struct DetectorContract {
   std::string score, box, points;               // tensors
   int stride = 8, size = 320, multiple = 32;
   float threshold = 0.5f, iou = 0.4f;
+  float confidence = 0;  // finds of which the parser is less sure are none
 };
 
 struct FacesContract {

@@ -299,6 +299,22 @@ void FaceAnalyzer::Impl::look(Workspace& workspace, std::span<const ImageView> f
 
 // ---- the calls ----
 
+namespace {
+
+/// The parser has the last word on what the detector found: with a face before it it is sure of most pixels.
+class Verifier : public faces::Watcher {
+ public:
+  explicit Verifier(float confidence) : confidence_(confidence) {}
+  void on_logits(const Target&, Tensor&) override {}
+  bool keep(const Target& target) override { return holds(*target.face); }
+  bool holds(const Face& face) const { return face.confidence >= confidence_; }
+
+ private:
+  float confidence_;
+};
+
+}  // namespace
+
 void FaceAnalyzer::analyze(const ImageView& frame, const AnalyzeOptions& options, Faces& out) const {
   analyze(std::span(&frame, 1), options, std::span(&out, 1));
 }
@@ -324,7 +340,14 @@ void FaceAnalyzer::analyze(std::span<const ImageView> frames, const AnalyzeOptio
   workspace.targets.clear();
   for (std::size_t i = 0; i < frames.size(); ++i)
     for (Face& face : out[i].faces) workspace.targets.push_back({static_cast<int>(i), &face});
-  impl_->look(workspace, frames, options, out, nullptr);
+  Verifier verifier(impl_->verification());
+  impl_->look(workspace, frames, options, out, &verifier);
+  for (Faces& result : out) {
+    std::size_t kept = 0;
+    for (Face& face : result.faces)
+      if (verifier.holds(face)) std::swap(face, result.faces[kept++]);
+    workspace.resize(result.faces, kept);
+  }
   const double total_ms = whole.lap();
   for (Faces& result : out) result.ms.total = total_ms;
 }

@@ -321,6 +321,7 @@ bool FaceTracker::Impl::keep(const Target& target) {
 bool FaceTracker::Impl::plausible(const Track& track) const {
   if (by_landmarks && !finite(track.face.landmarks)) return false;
   if (model.parsing && track.face.confidence < options.lost_below) return false;
+  if (!track.was_held && track.face.confidence < model.verification()) return false;
   const auto centre = centre_of(track.face.box);
   if (!(centre[0] >= 0 && centre[1] >= 0 && centre[0] < static_cast<float>(size.width) && centre[1] < static_cast<float>(size.height)))
     return false;

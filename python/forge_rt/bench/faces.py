@@ -8,6 +8,8 @@ Frames are 1280 x 720 with 1, 4 and 16 ForgeHead faces. Absolute bars mean a qui
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -44,13 +46,25 @@ def frame_with(count: int, shift: int = 0) -> np.ndarray:
     return np.ascontiguousarray(frame)
 
 
+def problem_bundle(folder: Path) -> Path:
+    """faces-mini without its last word on the detector's finds, which the peer does not have either."""
+    bundle = bundles.Bundle.open(bundles.find(MODEL))
+    fields = {
+        k: v for k, v in bundle.manifest.items() if k not in ("format_version", "family", "name", "files", "golden")
+    }
+    fields["detector"] = {**fields["detector"], "confidence": 0, "threshold": 0.4}
+    files = {name: np.asarray(data).tobytes() for name, data in bundle.files.items()}
+    bundles.write(folder / f"{MODEL}.forge", "faces", files, fields)
+    return folder / f"{MODEL}.forge"
+
+
 class Peer:
     """ONNX Runtime's Python package, OpenCV and NumPy. [H, W, 3] uint8 BGR → mask, landmarks."""
 
-    def __init__(self, model: str, threads: int, spin: bool) -> None:
+    def __init__(self, model: Path, threads: int, spin: bool) -> None:
         import onnxruntime
 
-        bundle = bundles.Bundle.open(bundles.find(model))
+        bundle = bundles.Bundle.open(model)
         self.about: dict[str, Any] = bundle.manifest
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -132,14 +146,19 @@ class Peer:
 
 
 def run(run: Run) -> None:
+    with tempfile.TemporaryDirectory(prefix="forge-rt-bench-") as folder:
+        _run(run, problem_bundle(Path(folder)))
+
+
+def _run(run: Run, model: Path) -> None:
     threads = fr.num_threads()
     cv2.setNumThreads(threads)
     run.problem = {"model": MODEL, "crop": SIZE, "frame": f"{WIDTH} x {HEIGHT}", "faces": list(FACES), "seed": SEED}
     run.measure_ceilings(threads)
-    analyzer, quick = FaceAnalyzer(MODEL, threads=threads), FaceAnalyzer(MODEL, precision="int8", threads=threads)
+    analyzer, quick = FaceAnalyzer(model, threads=threads), FaceAnalyzer(model, precision="int8", threads=threads)
     frames = {n: frame_with(n) for n in FACES}
     try:
-        peers = {"spinning": Peer(MODEL, threads, True), "sleeping": Peer(MODEL, threads, False)}
+        peers = {"spinning": Peer(model, threads, True), "sleeping": Peer(model, threads, False)}
     except ImportError:
         peers = {}
     if peers:
@@ -152,7 +171,7 @@ def run(run: Run) -> None:
     else:
         _network(run, peers, threads)
         _frames(run, analyzer, peers, frames, threads)
-    _video(run, analyzer, threads)
+    _video(run, FaceAnalyzer(MODEL, threads=threads), threads)
     if not fr.cuda_status()["devices"]:
         run.notes.append("no GPU here: batch 1 and 32 with and without graph capture were not measured")
 
