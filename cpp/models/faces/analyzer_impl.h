@@ -62,7 +62,6 @@ struct FaceAnalyzer::Impl {
   /// Face::confidence that a find of the detector needs.
   float verification() const { return parsing && detector ? detector->contract().confidence : 0.f; }
 
-
   /// A workspace for one call; goes back to the others afterwards.
   class Lease {
    public:
