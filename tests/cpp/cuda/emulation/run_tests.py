@@ -1,4 +1,4 @@
-"""Runs tests/python/test_cuda_twins.py on an emulated build: python -S run_tests.py BUILD_FOLDER [pytest options].
+"""Runs the tests of CUDA twins on an emulated build: python -S run_tests.py BUILD_FOLDER [pytest options].
 
 `-S` keeps an installed forge_rt out of the way; the package is put together from the sources and the built module.
 """
@@ -26,7 +26,8 @@ def main() -> int:
         import pytest
 
         options = ["-p", "no:cacheprovider", "-c", str(root / "pyproject.toml"), "--rootdir", str(root)]
-        return pytest.main([*options, str(root / "tests" / "python" / "test_cuda_twins.py"), *sys.argv[2:]])
+        tests = [str(root / "tests" / "python" / name) for name in ("test_cuda_twins.py", "test_face_ops.py")]
+        return pytest.main([*options, *tests, *sys.argv[2:]])
 
 
 if __name__ == "__main__":
