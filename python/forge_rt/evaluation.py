@@ -410,6 +410,14 @@ def evaluate(
     return Evaluation(dataset, faces, protocol, truth_labels, report, _throughput(milliseconds), notes)
 
 
+def scene_of(samples: Any, k: int) -> Any:
+    """Scene k of mode "scenes": 320 x 320, of the pictures as they are."""
+    from forge_rt.export.recipes import scenes
+
+    rng = np.random.default_rng([_SCENES, k])
+    return scenes.compose(rng, lambda r: samples.read(int(r.integers(len(samples))), depth=False), 320, harsh=False)
+
+
 def evaluate_scenes(
     analyzer: Analyzer,
     dataset: str | os.PathLike[str],
@@ -431,12 +439,7 @@ def evaluate_scenes(
     by_size = {side: np.zeros(2, int) for side in (24, 48)}
     milliseconds = []
     for k in range(count):
-        scene = scenes.compose(
-            np.random.default_rng([_SCENES, k]),
-            lambda r: samples.read(int(r.integers(len(samples))), depth=False),
-            320,
-            harsh=False,
-        )
+        scene = scene_of(samples, k)
         start = time.perf_counter()
         found = analyzer.detect(scene.image)
         milliseconds.append(1000 * (time.perf_counter() - start))

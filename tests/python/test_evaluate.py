@@ -290,15 +290,10 @@ class SceneAnalyzer:
 
 
 def test_scenes(dataset):
-    from forge_rt.export.recipes import samples, scenes
+    from forge_rt.export.recipes import samples
 
     store, count = samples.Samples(dataset), 12
-    made = [
-        scenes.compose(
-            np.random.default_rng([8, k]), lambda r: store.read(int(r.integers(len(store))), depth=False), 320
-        )
-        for k in range(count)
-    ]
+    made = [evaluation.scene_of(store, k) for k in range(count)]
     faces = sum(len(scene.boxes) for scene in made)
     result = evaluation.evaluate(SceneAnalyzer([s.boxes for s in made]), dataset, faces="scenes", limit=count)
     row = result.groups["all"]["detection"]
