@@ -16,7 +16,7 @@
 #include "forge_rt/core/sha256.h"
 #include "forge_rt/core/thread_pool.h"
 
-#if !defined(_WIN32)
+#if !defined(_WIN32) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // sanitizers watch these operators themselves
 #include <dlfcn.h>
 #define FORGE_COUNT_ALLOCATIONS
 #endif
