@@ -45,13 +45,12 @@ def backdrop(rng: Rng, size: int) -> np.ndarray:
 
 def dead_leaves(rng: Rng, size: int) -> np.ndarray:
     """Shapes of all sizes one over the other, each with its own grain and shading: the edges and scales of photographs, without any."""
-    octaves = [
-        cv2.resize(rng.normal(0, 1, (n, n, 3)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-        * 6
-        / n**0.5
-        for n in (3, 7, 18, 45)
-    ]
-    grain = np.clip(sum(octaves) * rng.uniform(4, 14), -70, 70)
+    half = size // 2
+    grain = np.zeros((half, half, 3), np.float32)
+    for n in (3, 7, 18, 45):
+        octave = rng.standard_normal((n, n, 3), np.float32) * np.float32(6 / n**0.5)
+        grain += cv2.resize(octave, (half, half), interpolation=cv2.INTER_CUBIC)
+    grain = cv2.resize(np.clip(grain * rng.uniform(4, 14), -70, 70), (size, size))
     tint = rng.uniform(30, 220, 3)
     image = np.full((size, size, 3), tint, np.float32)
     spread = rng.uniform(12, 70)
@@ -95,26 +94,27 @@ def dead_leaves(rng: Rng, size: int) -> np.ndarray:
                 -1,
                 cv2.LINE_AA,
             )
-    image = image * rng.uniform(0.5, 1.2) + grain
+    image *= np.float32(rng.uniform(0.5, 1.2))
+    image += grain
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 4))
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def photometric(rng: Rng, image: np.ndarray) -> np.ndarray:
-    """Float colour changes, then what optics, sensor and codec add. [S, S, 3] uint8 in and out."""
-    x = image.astype(np.float32) / 255
-    x = x ** np.exp(rng.normal(0, 0.25))
-    x = (x - 0.5) * np.exp(rng.normal(0, 0.25)) + 0.5 + rng.normal(0, 0.08)
-    x *= np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)  # white balance
-    grey = x @ np.float32([0.299, 0.587, 0.114])
-    x = grey[..., None] + (x - grey[..., None]) * rng.uniform(0.4, 1.5)
-    if rng.random() < 0.15:
-        x = np.repeat(grey[..., None], 3, -1)
+def photometric(rng: Rng, image: np.ndarray, coarsest: float = 0.15) -> np.ndarray:
+    """Float colour changes, then what optics, sensor and codec add. [S, S, 3] uint8 in and out. Now and then the image loses resolution, down
+    to the share `coarsest`."""
+    grey_only = np.array([0.299, 0.587, 0.114], np.float32)[None].repeat(3, 0)
+    tone = (np.arange(256, dtype=np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.25)))
+    tone = (tone - 0.5) * np.float32(np.exp(rng.normal(0, 0.25))) + np.float32(0.5 + rng.normal(0, 0.08))
+    balance = np.exp(rng.normal(0, 0.12, 3)).astype(np.float32)
+    colour = np.float32(rng.uniform(0.4, 1.5) if rng.random() >= 0.15 else 0)
+    x = cv2.LUT(image, (tone[:, None] * balance)[None])
+    x = cv2.transform(x, colour * np.eye(3, dtype=np.float32) + (1 - colour) * grey_only)
     if rng.random() < 0.3:  # uneven light
         ramp = np.linspace(-1, 1, x.shape[0], dtype=np.float32)
         x *= 1 + (rng.normal(0, 0.25) * ramp[:, None] + rng.normal(0, 0.25) * ramp[None]).astype(np.float32)[..., None]
-    x = np.clip(x, 0, 1)
+    np.clip(x, 0, 1, out=x)
     size = x.shape[0]
     if rng.random() < 0.4:
         x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.6))
@@ -124,13 +124,14 @@ def photometric(rng: Rng, image: np.ndarray) -> np.ndarray:
         cv2.line(kernel, tuple(rng.integers(0, length, 2).tolist()), (length // 2, length // 2), 1)
         x = cv2.filter2D(x, -1, kernel / kernel.sum())
     if rng.random() < 0.3:
-        small = max(int(size * rng.uniform(0.15, 0.8)), 20)
+        small = max(int(size * rng.uniform(coarsest, 0.8)), 20)
         x = cv2.resize(
             cv2.resize(x, (small, small), interpolation=cv2.INTER_AREA), (size, size), interpolation=cv2.INTER_CUBIC
         )
     if rng.random() < 0.5:
-        x = x + rng.normal(0, rng.uniform(0.004, 0.06), x.shape if rng.random() < 0.5 else (*x.shape[:2], 1))
-    out = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
+        strength = np.float32(rng.uniform(0.004, 0.06))
+        x = x + strength * rng.standard_normal(x.shape if rng.random() < 0.5 else (*x.shape[:2], 1), np.float32)
+    out = cv2.convertScaleAbs(np.maximum(x, 0), alpha=255)  # rounds, and stops at 255
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.uniform(20, 95))]
         out = cv2.imdecode(cv2.imencode(".jpg", out, quality)[1], cv2.IMREAD_COLOR)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from forge_rt.landmarks68 import MIRROR, face_box, five_points
 
 from .augment import backdrop, erase, photometric
 from .samples import Sample
@@ -17,12 +18,8 @@ RULE = {
     "rule": "five_points", "eyes": 4.0, "mouth": 3.6, "shift": 0.1, "scale": 1.1, "rotate": True,
     "box": {"scale": 1.6, "shift": [0.0, -0.075]},  # what the rule for points gives on the average, a little wider
 }  # fmt: skip
-#: Mirror of the 68 points: index → index.
-FLIP = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), *range(45, 41, -1), 47, 46, *range(39, 35, -1), 41, 40,
-     *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1)]
-)  # fmt: skip
-_LOOSE = (1.75, -0.04)  #: box crops of training: a little wider than the rule's, as detectors are off
+SPARED = 0.3  #: share of training crops that keep their colours and sharpness
+_LOOSE = (1.75, -0.07)  #: box crops of training: a little wider than the rule's, as detectors are off
 _SKIN = (1, 7, 8, 10, 14)  # skin, ears, nose, neck
 _HAIR = (2, 3, 17)
 
@@ -36,12 +33,6 @@ class Crop:
     visible: np.ndarray  #: [68] bool
 
 
-def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """[68, 2] → [5, 2]: right eye, left eye, nose tip, right and left mouth corner (the subject's)."""
-    p = landmarks
-    return np.stack([p[36:42].mean(0), p[42:48].mean(0), p[30], p[48], p[54]])
-
-
 def aligned(points: np.ndarray, size: int, rule: dict = RULE) -> np.ndarray:
     """[2, 3]: image pixels → crop pixels by the rule for five points."""
     e0, e1, _, m0, m1 = points.astype(np.float64)
@@ -53,17 +44,11 @@ def aligned(points: np.ndarray, size: int, rule: dict = RULE) -> np.ndarray:
 
 
 def boxed(landmarks: np.ndarray, size: int, scale: float, shift: float) -> np.ndarray:
-    """[2, 3]: image pixels → upright crop around `face_box`: side over its longer side, centre moved down by a share of that."""
+    """[2, 3]: image pixels → upright crop around `face_box`: its side is `scale` times the longer side, its centre moved down by `shift` sides."""
     left, top, right, bottom = face_box(landmarks)
-    longer = max(right - left, bottom - top)
-    centre = np.array([(left + right) / 2, (top + bottom) / 2 + shift * longer])
-    return _square(centre, np.array([1.0, 0.0]), scale * longer, size)
-
-
-def face_box(landmarks: np.ndarray) -> np.ndarray:
-    """left, top, right, bottom: the landmarks' bounds, raised by a fifth of their height to take in the forehead."""
-    low, high = landmarks.min(0), landmarks.max(0)
-    return np.array([low[0], low[1] - 0.2 * (high[1] - low[1]), high[0], high[1]])
+    side = scale * max(right - left, bottom - top)
+    centre = np.array([(left + right) / 2, (top + bottom) / 2 + shift * side])
+    return _square(centre, np.array([1.0, 0.0]), side, size)
 
 
 def _square(centre: np.ndarray, x: np.ndarray, side: float, size: int) -> np.ndarray:
@@ -78,29 +63,32 @@ def plain(sample: Sample, size: int) -> Crop:
 
 
 def disturbed(rng: Rng, sample: Sample, mirror: Sequence[int], size: int, clutter: float = 0.45) -> Crop:
-    """A crop as hard as the world makes them: geometry, flip, background, occluder, colours of skin and hair, light, optics, codec."""
+    """A crop as hard as the world makes them: geometry, flip, background, occluder, colours of skin and hair, light, optics, codec. Some are
+    spared all but geometry and flip: good photographs exist too."""
+    spared = rng.random() < SPARED
     by_box = rng.random() < 0.3
     matrix = np.eye(3)
     matrix[:2] = boxed(sample.landmarks, size, *_LOOSE) if by_box else aligned(five_points(sample.landmarks), size)
     matrix = _shake(rng, size, by_box) @ matrix
     crop = _cut(sample, matrix, size, tuple(map(int, rng.integers(0, 256, 3))) if rng.random() < 0.5 else 0)
     image, mask = crop.image, crop.mask
-    if rng.random() < 0.35:
+    if not spared and rng.random() < 0.35:
         image = _recolour(rng, image, mask)
-    if rng.random() < clutter:
+    if rng.random() < (clutter / 2 if spared else clutter):
         inside = cv2.GaussianBlur((mask > 0).astype(np.float32), (0, 0), 0.7)[..., None]
         image = (image * inside + backdrop(rng, size) * (1 - inside)).astype(np.uint8)
     depth, visible = crop.depth_m, crop.visible
-    if rng.random() < 0.2:
+    if not spared and rng.random() < 0.2:
         image, mask, depth, visible = _occlude(rng, image, mask, depth, crop.landmarks, visible)
-    image = photometric(rng, image)
-    if rng.random() < 0.15:
+    if not spared:
+        image = photometric(rng, image)
+    if not spared and rng.random() < 0.15:
         image = image.copy()
         erase(rng, image)
     landmarks = crop.landmarks
     if rng.random() < 0.5:
         image, mask, depth = image[:, ::-1], np.asarray(mirror, np.uint8)[mask[:, ::-1]], depth[:, ::-1]
-        landmarks, visible = np.stack([1 - landmarks[FLIP, 0], landmarks[FLIP, 1]], 1), visible[FLIP]
+        landmarks, visible = np.stack([1 - landmarks[MIRROR, 0], landmarks[MIRROR, 1]], 1), visible[MIRROR]
     return Crop(np.ascontiguousarray(image), mask, depth, landmarks, visible)
 
 

@@ -7,6 +7,7 @@ forge-rt train detect-mini --data faces --out run
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from .samples import Samples
 from .scenes import SHOWN, SMALLEST, Scene, compose
 
 STEPS, BATCH, HIGHEST, SIZE = 2200, 24, 3e-3, 320
+HARSH = 0.65  #: share of scenes with colours, blur, noise and codec on top
 _CENTRE = 0.22  #: half the side of the region of a box whose cells shall find it
 
 
@@ -74,20 +76,35 @@ def targets(scene: Scene, size: int) -> dict[str, np.ndarray]:
 
 
 def train(
-    data: list[Path], out: Path, *, steps: int = STEPS, seed: int = 0, batch: int = BATCH, workers: int = 1
+    data: list[Path],
+    out: Path,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    batch: int = BATCH,
+    workers: int = 1,
+    start: Path | None = None,
 ) -> DetectRecipe:
     samples = Samples(*data)
     torch.manual_seed(seed)
 
     def make(rng: np.random.Generator) -> Batch:
         scenes = [
-            compose(rng, lambda r: samples.read(int(r.integers(len(samples))), depth=False), SIZE) for _ in range(batch)
+            compose(
+                rng,
+                lambda r: samples.read(int(r.integers(len(samples))), depth=False),
+                SIZE,
+                harsh=bool(rng.random() < HARSH),
+            )
+            for _ in range(batch)
         ]
         dense = [targets(scene, SIZE) for scene in scenes]
         image = torch.from_numpy(np.stack([s.image for s in scenes])).permute(0, 3, 1, 2)
         return {"image": image, **{k: torch.from_numpy(np.stack([d[k] for d in dense])) for k in dense[0]}}
 
     recipe = DetectRecipe(steps)
-    identity = {"network": "detect-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    identity: dict[str, Any] = {"network": "detect-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    if start is not None:
+        identity["start"] = recipe.begin_with(start)
     fit(recipe, make, out, identity=identity, workers=workers)
     return recipe

@@ -7,6 +7,7 @@ forge-rt train faces-mini --data faces --out run        # goes on where it stopp
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import forge_rt as fr
 import numpy as np
@@ -83,7 +84,14 @@ def collate(rng: np.random.Generator, crops: list[Crop]) -> Batch:
 
 
 def train(
-    data: list[Path], out: Path, *, steps: int = STEPS, seed: int = 0, batch: int = BATCH, workers: int = 1
+    data: list[Path],
+    out: Path,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    batch: int = BATCH,
+    workers: int = 1,
+    start: Path | None = None,
 ) -> FacesRecipe:
     """Trains on finished data sets of layout shards; `out` gets checkpoints, curve.csv and the averaged weights."""
     samples = Samples(*data)
@@ -98,6 +106,8 @@ def train(
         picked = rng.integers(0, len(samples), batch)
         return collate(rng, [disturbed(rng, samples[int(i)], mirror, SIZE) for i in picked])
 
-    identity = {"network": "faces-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    identity: dict[str, Any] = {"network": "faces-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    if start is not None:
+        identity["start"] = recipe.begin_with(start)
     fit(recipe, make, out, identity=identity, workers=workers)
     return recipe

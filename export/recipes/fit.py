@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -84,6 +86,17 @@ class Recipe(L.LightningModule):
         self.net = net
         self.steps, self.highest, self.weight_decay = steps, highest, weight_decay
         self.average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=moving_average(decay), use_buffers=True)
+
+    def begin_with(self, weights: Path) -> str:
+        """Starts from `weights` (average.pt of another run of this network) instead of random ones; their SHA-256. Raises
+        InvalidArgumentError when they are of another network."""
+        try:
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+            self.net.load_state_dict(state)
+        except (OSError, RuntimeError, pickle.UnpicklingError, AttributeError, TypeError) as error:
+            raise InvalidArgumentError(f"{weights} does not hold weights of this network: {error}") from error
+        self.average.module.load_state_dict(state)
+        return hashlib.sha256(weights.read_bytes()).hexdigest()
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The loss and its parts, for the curve."""

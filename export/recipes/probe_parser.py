@@ -29,6 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional as nnf
 
+from ..models.blocks import Block, Merge, conv_bn
 from . import probe_faces as faces
 from .augment import augment
 
@@ -88,34 +89,15 @@ def crops(
 # ---- network ----
 
 
-class Block(nn.Module):
-    """Two convolutions with a shortcut. (Depthwise ones have fewer numbers, and on a CPU twice the time.)"""
-
-    def __init__(self, inside: int, outside: int, stride: int = 1) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU(inplace=True),
-            nn.Conv2d(outside, outside, 3, 1, 1, bias=False), nn.BatchNorm2d(outside),
-        )  # fmt: skip
-        self.residual = stride == 1 and inside == outside
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return nnf.relu(x + self.body(x) if self.residual else self.body(x))
-
-
 class Parser(nn.Module):
     """Small U-Net; predicts at half the input's resolution."""
 
     def __init__(self, classes: int, widths: tuple[int, ...] = (24, 32, 64, 96, 144)) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
-        )
+        self.stem = conv_bn(3, widths[0], 3, 2)
         pairs = list(itertools.pairwise(widths))
         self.down = nn.ModuleList(nn.Sequential(Block(a, b, 2), Block(b, b)) for a, b in pairs)
-        self.up = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(a + b, a, 1, bias=False), nn.BatchNorm2d(a), Block(a, a)) for a, b in pairs[::-1]
-        )
+        self.up = nn.ModuleList(Merge(b, a, a) for a, b in pairs[::-1])
         self.head = nn.Conv2d(widths[0], classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -126,7 +108,7 @@ class Parser(nn.Module):
             x = stage(x)
             skips.append(x)
         for stage, skip in zip(self.up, skips[-2::-1], strict=True):
-            x = stage(torch.cat([nnf.interpolate(x, skip.shape[-2:], mode="nearest"), skip], 1))
+            x = stage(x, skip)
         return self.head(x)
 
 

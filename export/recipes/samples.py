@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from forge_rt import NotFoundError
+from forge_rt.production.folder import RunFolder
+from forge_rt.production.layouts import Layout
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Samples:
         """Raises NotFoundError for a folder that is no finished data set of layout shards."""
         import pyarrow.parquet as pq
 
-        self._where: list[tuple[Path, int, int]] = []
+        self._where: list[tuple[Layout, dict[str, Any]]] = []  #: how and what to read
         self.plans: list[str] = []  #: SHA-256 of each run's plan
         landmarks, visible, self.style = [], [], []
         for folder in map(Path, folders):
@@ -41,11 +43,10 @@ class Samples:
                     "--size 384 --style mixed"
                 )
             self.plans.append(json.loads((folder / "plan.json").read_text(encoding="utf-8"))["sha256"])
-            table = pq.read_table(
-                folder / "index.parquet", columns=["shard", "offset", "bytes", "landmarks_px", "visibility", "style"]
-            )
-            columns = (table[name].to_pylist() for name in ("shard", "offset", "bytes"))
-            self._where += [(folder / shard, offset, size) for shard, offset, size in zip(*columns, strict=True)]
+            layout = RunFolder.open(folder).layout
+            place = ["key", "shard", "offset", "bytes"]
+            table = pq.read_table(folder / "index.parquet", columns=[*place, "landmarks_px", "visibility", "style"])
+            self._where += [(layout, row) for row in table.select(place).to_pylist()]
             landmarks.append(np.stack(table["landmarks_px"].to_numpy()).reshape(-1, 68, 2).astype(np.float32))
             visible.append(np.stack(table["visibility"].to_numpy()) == 2)
             self.style += table["style"].to_pylist()
@@ -59,10 +60,8 @@ class Samples:
 
     def read(self, i: int, *, depth: bool = True) -> Sample:
         """Without `depth` its array is empty and its mean NaN; that saves half of the time."""
-        path, offset, size = self._where[i]
-        with path.open("rb") as file:
-            file.seek(offset)
-            members = dict(_members(file.read(size + _HEADERS)))
+        layout, row = self._where[i]
+        members = dict(layout.read(row))
         rgb = next(members[name] for name in ("jpg", "png", "webp") if name in members)
         image = cv2.imdecode(np.frombuffer(rgb, np.uint8), cv2.IMREAD_COLOR_RGB)
         classes = cv2.imdecode(np.frombuffer(members["seg.png"], np.uint8), cv2.IMREAD_UNCHANGED)
@@ -78,17 +77,3 @@ class Samples:
             far = cv2.imdecode(np.frombuffer(members["depth.png"], np.uint8), cv2.IMREAD_UNCHANGED)
             metres = far * np.float32(about["depth"]["scale_m"])
         return Sample(image, classes, metres, self.landmarks[i], self.visible[i], float(points[:, 2].mean()))
-
-
-_HEADERS = 16 * 1024  #: at most 16 members, each with a header and padding
-
-
-def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """(name after the key, bytes) of the first sample's tar members: a header of 512 bytes with name and octal size, the data, zeros to a
-    multiple of 512."""
-    at, first = 0, data[:100].split(b".", 1)[0]
-    while at + 512 <= len(data) and data[at : at + 100].split(b".", 1)[0] == first:
-        name = data[at : at + 100].rstrip(b"\0").decode()
-        size = int(data[at + 124 : at + 135], 8)
-        yield name.split(".", 1)[1], data[at + 512 : at + 512 + size]
-        at += 512 + -(-size // 512) * 512

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from forge_rt.landmarks68 import MIRROR, face_box, five_points
 
 from .augment import backdrop, dead_leaves, photometric
-from .crops import FLIP, face_box, five_points
 from .samples import Sample
 
 Rng = np.random.Generator
@@ -57,7 +57,7 @@ def compose(rng: Rng, pick: Callable[[Rng], Sample], size: int, *, harsh: bool =
     for _ in range(int(rng.integers(0, 3)) if rng.random() < 0.3 else 0):
         _clutter(rng, image, [box for box, _, _ in keep])
     if harsh:
-        image = photometric(rng, image)
+        image = photometric(rng, image, coarsest=0.4)
     n = len(keep)
     return Scene(
         image,
@@ -93,7 +93,7 @@ def _place(
     landmarks = sample.landmarks.astype(np.float64)
     flipped = bool(rng.random() < 0.5)
     if flipped:
-        landmarks = np.stack([sample.rgb.shape[1] - landmarks[FLIP, 0], landmarks[FLIP, 1]], 1)
+        landmarks = np.stack([sample.rgb.shape[1] - landmarks[MIRROR, 0], landmarks[MIRROR, 1]], 1)
     bounds = face_box(landmarks)
     middle = np.array([(bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2])
     k = side / max(bounds[2] - bounds[0], bounds[3] - bounds[1], 1.0)
@@ -121,24 +121,40 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 def _paste(
     rng: Rng, image: np.ndarray, owner: np.ndarray, number: int, sample: Sample, matrix: np.ndarray, whole: bool
 ) -> None:
-    size = image.shape[0]
-    m = matrix.copy()
-    m[:, 2] += m[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV's pixel centres
-    k = float(np.sqrt(abs(np.linalg.det(m[:, :2]))))
-    rgb, mask = sample.rgb, (sample.mask > 0).astype(np.float32)
-    if whole:
-        mask = np.ones_like(mask)
-    if k < 0.6:
-        rgb = cv2.GaussianBlur(rgb, (0, 0), 0.4 / k)
-        mask = cv2.GaussianBlur(mask, (0, 0), 0.4 / k)
-    flat = cv2.warpAffine(rgb, m, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(mask, m, (size, size), flags=cv2.INTER_LINEAR)
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * sample.rgb.shape[1::-1] @ matrix[:, :2].T + matrix[:, 2]
+    low, high = np.floor(corners.min(0)), np.ceil(corners.max(0))
+    rows, columns = _pixels(np.concatenate([low, high]), image.shape[0])
+    part, mine = image[rows, columns], owner[rows, columns]
+    if not part.size:
+        return
+    rgb, mask = (
+        sample.rgb,
+        np.full(sample.mask.shape, 255, np.uint8) if whole else (sample.mask > 0).astype(np.uint8) * 255,
+    )
     skin = np.isin(sample.mask, _FACE).astype(np.uint8)
-    face = cv2.warpAffine(skin, m, (size, size), flags=cv2.INTER_NEAREST)
+    m = matrix.copy()
+    m[:, 2] -= columns.start, rows.start
+    while (
+        np.sqrt(abs(np.linalg.det(m[:, :2]))) < 0.5 and min(rgb.shape[:2]) % 2 == 0
+    ):  # what is far is averaged, not skipped
+        rgb, mask = (
+            cv2.resize(x, (rgb.shape[1] // 2, rgb.shape[0] // 2), interpolation=cv2.INTER_AREA) for x in (rgb, mask)
+        )
+        m[:, :2] *= 2
+    near = m.copy()
+    near[:, :2] *= rgb.shape[0] / skin.shape[0]
+    for each in (m, near):
+        each[:, 2] += each[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV's pixel centres
+    side = part.shape[1::-1]
+    flat = cv2.warpAffine(rgb, m, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpAffine(mask, m, side, flags=cv2.INTER_LINEAR)
+    face = cv2.warpAffine(skin, near, side, flags=cv2.INTER_NEAREST)
     gain = np.exp(rng.normal(-0.1, 0.25)) * np.exp(rng.normal(0, 0.06, 3))
-    image[:] = (image * (1 - alpha[..., None]) + np.clip(flat * gain, 0, 255) * alpha[..., None]).astype(np.uint8)
-    owner[alpha > 0.5] = 0
-    owner[face > 0] = number
+    lit = cv2.LUT(flat, np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)[None])
+    weight = alpha[..., None].astype(np.float32) * np.float32(1 / 255)
+    part[:] = part + (lit.astype(np.float32) - part) * weight
+    mine[alpha > 127] = 0
+    mine[face > 0] = number
 
 
 def _pixels(box: np.ndarray, size: int) -> tuple[slice, slice]:

@@ -13,13 +13,6 @@
 namespace forge_rt::python {
 namespace {
 
-PixelFormat parse_format(const std::string& name) {
-  for (const PixelFormat format :
-       {PixelFormat::rgb, PixelFormat::bgr, PixelFormat::rgba, PixelFormat::bgra, PixelFormat::gray, PixelFormat::nv12})
-    if (name == pixel_format_name(format)) return format;
-  throw Error(ErrorCode::invalid_argument, concat("format must be rgb, bgr, rgba, bgra, gray or nv12, got '", name, "'"));
-}
-
 /// Pixels whose rows are whole; their distance is free. Other layouts (mirrored, every second column, planes) are copied.
 Tensor with_whole_rows(const Tensor& image, std::int64_t channels) {
   const Shape &shape = image.shape(), &strides = image.strides();
@@ -76,7 +69,7 @@ Frame to_frame(const py::handle& image, const std::string& format, bool bt709) {
   check_argument((channels == 1 || channels == 3 || channels == 4) && out.data.count() > 0,
                  "an image must be [H, W, 3], [H, W, 4] or [H, W], got ", shape_str(shape));
   check_argument(shape[0] <= 32768 && shape[1] <= 32768, "an image may have 32768 pixels per side, got ", shape_str(shape));
-  out.view.format = !format.empty() ? parse_format(format)
+  out.view.format = !format.empty() ? to_pixel_format(format)
                     : channels == 1 ? PixelFormat::gray
                     : channels == 3 ? PixelFormat::rgb
                                     : PixelFormat::rgba;

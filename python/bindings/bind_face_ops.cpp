@@ -7,13 +7,6 @@
 namespace forge_rt::python {
 namespace {
 
-PixelFormat parse_format(const std::string& name) {
-  for (const PixelFormat format :
-       {PixelFormat::rgb, PixelFormat::bgr, PixelFormat::rgba, PixelFormat::bgra, PixelFormat::gray, PixelFormat::nv12})
-    if (name == pixel_format_name(format)) return format;
-  throw Error(ErrorCode::invalid_argument, concat("format must be rgb, bgr, rgba, bgra, gray or nv12, got '", name, "'"));
-}
-
 CropBorder parse_border(const std::string& name) {
   check_argument(name == "constant" || name == "replicate", "border must be 'constant' or 'replicate', got '", name, "'");
   return name == "constant" ? CropBorder::constant : CropBorder::replicate;
@@ -80,7 +73,7 @@ void bind_face_ops(py::module_& module) {
       [](py::object frame, py::object matrices, py::object size, std::array<float, 3> mean, std::array<float, 3> scale, bool bgr,
          const std::string& border, std::uint8_t fill, const std::string& format, bool bt709, py::object out) {
         const Tensor pixels = to_tensor(frame), rows = to_tensor(matrices, DType::f32);
-        const ImageView view = view_of(pixels, parse_format(format), bt709);
+        const ImageView view = view_of(pixels, to_pixel_format(format), bt709);
         expect(rows, "matrices", "[B, 6]", DType::f32, {kAny, 6});
         check_argument(rows.device().is_cpu(), "matrices must be on the CPU, got ", rows.str());
         std::vector<Affine> to_frame;

@@ -4,7 +4,10 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <string>
+
 #include "forge_rt/core/tensor.h"
+#include "forge_rt/ops/image_view.h"
 
 namespace forge_rt::python {
 
@@ -36,5 +39,8 @@ Tensor from_dlpack(py::handle object);
 
 /// One whole number (square) or (height, width). Throws invalid_argument for anything else.
 ImageSize to_image_size(const py::object& size);
+
+/// "rgb", "bgr", "rgba", "bgra", "gray" or "nv12". Throws invalid_argument for anything else.
+PixelFormat to_pixel_format(const std::string& name);
 
 }  // namespace forge_rt::python

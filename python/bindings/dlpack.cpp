@@ -217,6 +217,13 @@ ImageSize to_image_size(const py::object& size) {
   return {n, n};
 }
 
+PixelFormat to_pixel_format(const std::string& name) {
+  for (const PixelFormat format :
+       {PixelFormat::rgb, PixelFormat::bgr, PixelFormat::rgba, PixelFormat::bgra, PixelFormat::gray, PixelFormat::nv12})
+    if (name == pixel_format_name(format)) return format;
+  throw Error(ErrorCode::invalid_argument, concat("format must be rgb, bgr, rgba, bgra, gray or nv12, got '", name, "'"));
+}
+
 Tensor to_optional_tensor(py::handle object, DType dtype) { return object.is_none() ? Tensor{} : to_tensor(object, dtype); }
 
 py::object from_tensor(const Tensor& tensor) { return tensor.defined() ? py::cast(tensor) : py::none(); }

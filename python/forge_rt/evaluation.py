@@ -18,17 +18,10 @@ import numpy as np
 from forge_rt import labels as label_sets
 from forge_rt import metrics
 from forge_rt._core import CorruptFileError, InvalidArgumentError, NotFoundError, UnsupportedError
+from forge_rt.landmarks68 import GROUPS, face_box, five_points
 
 __all__ = ["Analyzer", "Evaluation", "Item", "evaluate", "items", "text"]
 
-#: iBUG points by part of the face
-GROUPS = {
-    "jaw": range(17),
-    "brows": range(17, 27),
-    "nose": range(27, 36),
-    "eyes": range(36, 48),
-    "mouth": range(48, 68),
-}
 #: classes that a face box frames, where a data set has no landmarks
 _FACE = (
     "skin", "left_brow", "right_brow", "left_eye", "right_eye", "glasses", "nose", "mouth", "upper_lip", "lower_lip", "beard", "forehead",
@@ -186,17 +179,10 @@ def _of_folders(dataset: Path, labels: str, limit: int | None) -> tuple[Iterator
 # ---- geometry ----
 
 
-def five_points(points: np.ndarray) -> np.ndarray:
-    """[5, 2] eye centres, nose tip, mouth corners of 68 points (docs/design/faces.md)."""
-    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
-
-
 def box_of(item: Item, label_set: str) -> np.ndarray | None:
-    """The box that detectors learn: the bounds of the landmarks, raised by a fifth of their height to take in the forehead. Without landmarks
-    the bounds of the face's classes; None without a face."""
+    """`face_box` of the landmarks. Without landmarks the bounds of the face's classes; None without a face."""
     if item.points is not None:
-        low, high = np.nanmin(item.points, 0), np.nanmax(item.points, 0)
-        return np.array([low[0], low[1] - 0.2 * (high[1] - low[1]), *high])
+        return face_box(item.points)
     assert item.mask is not None
     ids = [i for i, name in label_sets.names(label_set).items() if name in _FACE]
     rows, columns = np.nonzero(np.isin(item.mask, ids))
@@ -436,7 +422,7 @@ def evaluate_scenes(
     samples = Samples(dataset)
     count = limit or SCENES
     score = _Scores()
-    by_size = {side: np.zeros(2, int) for side in (24, 48)}
+    bands = {(side, part): np.zeros(2, int) for side in (24, 32, 48) for part in (shown, 0.25)}
     milliseconds = []
     for k in range(count):
         scene = scene_of(samples, k)
@@ -446,24 +432,23 @@ def evaluate_scenes(
         longer = np.maximum(scene.boxes[:, 2] - scene.boxes[:, 0], scene.boxes[:, 3] - scene.boxes[:, 1])
         wanted = (longer >= smallest) & (scene.visible >= shown)
         _score_scene(score, scene.boxes[wanted], scene.boxes[~wanted], found)
-        for side, tally in by_size.items():
-            large = wanted & (longer >= side)
-            tally += np.array(
-                [
-                    len(
-                        metrics.match_boxes(
-                            scene.boxes[large], [f.box for f in found], [f.score for f in found], OVERLAP
-                        )
-                    ),
-                    large.sum(),
-                ]
-            )
+        boxes, certain = [face.box for face in found], [face.score for face in found]
+        for (side, part), tally in bands.items():
+            chosen = scene.boxes[(longer >= side) & (scene.visible >= part)]
+            tally += np.array([len(metrics.match_boxes(chosen, boxes, certain, OVERLAP)), len(chosen)])
         tell(k + 1, count)
     notes = [
         f"scenes of 320 x 320 pixels with 0 to 5 faces; counted are faces of {smallest:g} pixels and more that show {shown:.0%} of their box; "
         f"{score.spared} others were spared: neither wanted nor wrong",
-        "recall of larger faces: "
-        + ", ".join(f"{100 * a / max(b, 1):.2f} % of {b} from {side} pixels on" for side, (a, b) in by_size.items()),
+        *(
+            f"recall of faces that show {part:.0%} of their box: "
+            + ", ".join(
+                f"{100 * a / max(b, 1):.2f} % of {b} from {side} pixels on"
+                for (side, of), (a, b) in bands.items()
+                if of == part
+            )
+            for part in (shown, 0.25)
+        ),
     ]
     report = {"all": score.report("pooled", True)}
     return Evaluation(Path(dataset), "scenes", "pooled", "forgehead", report, _throughput(milliseconds), notes)

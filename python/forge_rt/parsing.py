@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import math
 import re
 import shutil
@@ -25,6 +24,7 @@ from forge_rt._core import CorruptFileError, ForgeError, InvalidArgumentError, N
 from forge_rt.face_analyzer import FaceAnalyzer, Faces, FaceTracker
 from forge_rt.haar import haar_boxes
 from forge_rt.images import IMAGE_SUFFIXES, VIDEO_SUFFIXES, read_image
+from forge_rt.production.encode import dump_json
 from forge_rt.production.files import appearing, failure, make_folder, unique_part, write_atomically
 
 __all__ = ["Job", "Outcome", "document", "run"]
@@ -180,7 +180,7 @@ def _image(path: Path, name: str, analyzer: FaceAnalyzer, job: Job, done: Outcom
     if job.overlay:
         write_atomically(job.out / f"{name}_overlay.png", _png(faces.overlay(image)))
     if job.json:
-        write_atomically(job.out / f"{name}.json", _dump(document(faces, analyzer, image=path.name), indent=1))
+        write_atomically(job.out / f"{name}.json", dump_json(document(faces, analyzer, image=path.name), indent=1))
     done.images += 1
     done.faces += len(faces.faces)
     done.empty += not faces.faces
@@ -228,7 +228,7 @@ def _video(
                     film = target
                 film.write(np.ascontiguousarray(faces.overlay(frame[..., ::-1])[..., ::-1]))
             if lines is not None:
-                lines.write(_dump(document(faces, analyzer, frame=count, time_s=round(time_s, 6))))
+                lines.write(dump_json(document(faces, analyzer, frame=count, time_s=round(time_s, 6))))
             count += 1
             found += len(faces.faces)
             empty += not faces.faces
@@ -282,7 +282,7 @@ def _mask_folder(path: Path) -> Iterator[Path]:
 
 
 class _film:
-    """cv2.VideoWriter that appears under its name when it is whole."""
+    """cv2.VideoWriter that appears under its name when it is whole. (Its part keeps the ending: OpenCV tells the container by it.)"""
 
     def __init__(self, path: Path, rate: float, shape: tuple[int, ...]) -> None:
         self._path, self._part = path, path.with_name(f".part-{path.name}")
@@ -303,7 +303,3 @@ class _film:
 
 def _png(rgb: np.ndarray) -> bytes:
     return bytes(cv2.imencode(".png", rgb[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
-
-
-def _dump(value: dict[str, Any], indent: int | None = None) -> bytes:
-    return (json_module.dumps(value, indent=indent, allow_nan=False) + "\n").encode()

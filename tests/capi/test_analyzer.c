@@ -6,21 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "forge_rt/forge_rt.h"
-
-static int passed = 0, failed = 0;
-
-static void check(int good, const char* text, int line) {
-  if (good) {
-    ++passed;
-  } else {
-    ++failed;
-    fprintf(stderr, "test_analyzer.c:%d: %s (last error: %s)\n", line, text, frt_last_error());
-  }
-}
-#define CHECK(condition) check((condition) != 0, #condition, __LINE__)
-
-static int mentions(const char* word) { return strstr(frt_last_error(), word) != NULL; }
+#include "check.h"
 
 /* 320: the detector sees the picture at its own size. */
 enum { kWidth = 320, kHeight = 240, kBytes = kWidth * kHeight * 4, kBlob = 40, kLeft = 140, kTop = 100 };

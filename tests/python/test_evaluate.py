@@ -12,7 +12,7 @@ import cv2
 import forge_rt as fr
 import numpy as np
 import pytest
-from forge_rt import evaluation, labels
+from forge_rt import evaluation, labels, landmarks68
 from forge_rt.cli.main import main
 
 COUNT = 6
@@ -75,7 +75,7 @@ class FakeAnalyzer:
             crop = (
                 crops[0]
                 if crops
-                else self.crop_of(evaluation.five_points(item.points))
+                else self.crop_of(landmarks68.five_points(item.points))
                 if points is not None
                 else ((1, 0, 0), (0, 1, 0))
             )

@@ -14,6 +14,7 @@ import forge_rt as fr
 import numpy as np
 import pytest
 from forge_rt import bundles
+from forge_rt.landmarks68 import face_box
 
 pytest.importorskip("onnxruntime")
 
@@ -597,12 +598,6 @@ def test_tracker_errors(analyzer: fr.FaceAnalyzer) -> None:
 
 
 # ---- OpenCV's detector ----
-
-
-def face_box(landmarks: np.ndarray) -> np.ndarray:
-    """What detectors are trained for: the landmarks' bounds, raised by a fifth of their height."""
-    low, high = landmarks.min(0), landmarks.max(0)
-    return np.array([low[0], low[1] - 0.2 * (high[1] - low[1]), high[0], high[1]])
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import forge_rt as fr
 import numpy as np
 import pytest
+from forge_rt import landmarks68
 
 torch = pytest.importorskip("torch", reason="training needs the extra 'export' (torch)")
 pytest.importorskip("lightning", reason="training needs the extra 'export' (lightning)")
@@ -53,7 +55,7 @@ def test_samples_are_the_generator_s(samples):
 def test_plain_crop_puts_points_where_the_mask_is(samples):
     for i in range(len(samples)):
         crop = crops.plain(samples[i], SIZE)
-        points = crops.five_points(crop.landmarks)
+        points = landmarks68.five_points(crop.landmarks)
         eye, mouth = points[:2].mean(0), points[3:].mean(0)
         assert np.allclose(eye + 0.1 * (mouth - eye), 0.5, atol=1e-5)
         for point, classes in ((points[0], (5,)), (points[1], (4,))):
@@ -63,10 +65,25 @@ def test_plain_crop_puts_points_where_the_mask_is(samples):
                 assert np.isin(near, classes).any()
 
 
+def test_crops_of_training_are_the_engine_s(samples):
+    """The rule stands twice: in `crops.aligned`, and in the engine, which reads crops.RULE from the bundle."""
+    analyzer = fr.FaceAnalyzer("faces-mini")
+    for i in range(len(samples)):
+        points = landmarks68.five_points(samples[i].landmarks)
+        assert np.allclose(analyzer.crop_of(points), crops.aligned(points, SIZE), rtol=1e-4, atol=2e-3)
+        box, rule = landmarks68.face_box(samples[i].landmarks), crops.RULE["box"]
+        assert np.allclose(
+            analyzer.crop_of(box),
+            crops.boxed(samples[i].landmarks, SIZE, rule["scale"], rule["shift"][1]),
+            rtol=1e-4,
+            atol=2e-3,
+        )
+
+
 def test_flip_of_points_is_its_own_inverse_and_swaps_sides(samples):
-    assert (crops.FLIP[crops.FLIP] == np.arange(68)).all()
+    assert (landmarks68.MIRROR[landmarks68.MIRROR] == np.arange(68)).all()
     p = samples[0].landmarks
-    flipped = np.stack([192 - p[crops.FLIP, 0], p[crops.FLIP, 1]], 1)
+    flipped = np.stack([192 - p[landmarks68.MIRROR, 0], p[landmarks68.MIRROR, 1]], 1)
     assert flipped[36:42, 0].mean() < flipped[42:48, 0].mean()
 
 
@@ -192,6 +209,25 @@ def test_resumed_training_is_uninterrupted_training(tmp_path, steps, stop):
             *([steps] if steps % 50 else []),
         ]
         assert (tmp_path / name / "curve.svg").read_text().startswith("<svg")
+
+
+def test_a_run_begins_with_the_weights_of_another(tmp_path):
+    go(tmp_path / "first", 20)
+    weights = tmp_path / "first/average.pt"
+    recipe = Line(5)
+    digest = recipe.begin_with(weights)
+    assert digest == hashlib.sha256(weights.read_bytes()).hexdigest()
+    for name, value in torch.load(weights).items():
+        assert torch.equal(recipe.net.state_dict()[name], value) and torch.equal(
+            recipe.average.module.state_dict()[name], value
+        )
+    other = detect_mini.DetectRecipe(5)
+    before = {k: v.clone() for k, v in other.net.state_dict().items()}
+    (tmp_path / "text.pt").write_text("no weights")
+    for wrong in (weights, tmp_path / "text.pt", tmp_path / "missing.pt"):
+        with pytest.raises(fr.InvalidArgumentError, match="does not hold weights of this network"):
+            other.begin_with(wrong)
+    assert all(torch.equal(v, before[k]) for k, v in other.net.state_dict().items())
 
 
 def test_a_resumed_run_must_be_the_same_run(tmp_path):

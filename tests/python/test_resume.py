@@ -393,9 +393,10 @@ def test_damage_is_found_named_and_repaired(tmp_path: Path, layout: str, name: s
     assert [p for p in fr.inspect(folder).problems if "damaged" not in p] == []
 
 
-@pytest.mark.parametrize("name", ["parts/index-000001.parquet"])
-def test_a_damaged_part_is_found(finished: Path, tmp_path: Path, name: str) -> None:
+def test_a_damaged_part_is_found(finished: Path, tmp_path: Path) -> None:
     stopped(PLAN, tmp_path / "set", after=10)
+    found = sorted(p.name for p in (tmp_path / "set/parts").glob("index-*.parquet"))  # how far it got, nobody knows
+    name = f"parts/{found[-1]}"
     _flip(tmp_path / "set" / name)
     with pytest.raises(fr.CorruptFileError, match=name):
         fr.generate(out=tmp_path / "set", resume=True)

@@ -22,6 +22,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.", min=0)] = 0,
     batch: Annotated[int, typer.Option(help="Images of one step.", min=1)] = 24,
     workers: Annotated[int, typer.Option(help="Processes that make batches.", min=0)] = 1,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", help="Begin with these weights (average.pt of another run) instead of random ones."),
+    ] = None,
     detector: Annotated[
         str | None, typer.Option("--detector", help="faces-mini: bundle whose detector goes into the new one.")
     ] = None,
@@ -50,7 +54,7 @@ def train(
         if detector is not None:
             bundles.check_detector(detector)
     recipe = faces_mini if network == "faces-mini" else detect_mini
-    trained = recipe.train(data, out, steps=steps or recipe.STEPS, seed=seed, batch=batch, workers=workers)
+    trained = recipe.train(data, out, steps=steps or recipe.STEPS, seed=seed, batch=batch, workers=workers, start=start)
     if no_bundle:
         return
     path = out / f"{network}.forge"

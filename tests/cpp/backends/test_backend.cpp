@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "backends/onnx_writer.h"
+#include "backends/onnxruntime_here.h"
 #include "check.h"
 #include "forge_rt/core/sha256.h"
 #include "forge_rt/core/thread_pool.h"
@@ -24,21 +25,9 @@
 
 using namespace forge_rt;
 namespace onnx = forge_rt::testing::onnx;
+using forge_rt::testing::no_onnxruntime;
 
 namespace {
-
-/// The library is not part of the build: FORGE_RT_ORT_LIBRARY names it. Without one the cases are skipped, and say so.
-bool no_onnxruntime() {
-  try {
-    (void)runtime_info();
-    return false;
-  } catch (const Error& error) {
-    testing::skipped() = true;
-    static bool told = false;
-    if (!std::exchange(told, true)) std::printf("skip all that needs a network: %s\n", error.what());
-    return true;
-  }
-}
 
 std::string message_of(const std::function<void()>& call) {
   try {

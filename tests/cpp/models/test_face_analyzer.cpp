@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "backends/onnx_writer.h"
+#include "backends/onnxruntime_here.h"
 #include "check.h"
 #include "forge_rt/core/memory.h"
 #include "forge_rt/core/sha256.h"
@@ -23,6 +24,7 @@
 
 using namespace forge_rt;
 namespace onnx = forge_rt::testing::onnx;
+using forge_rt::testing::no_onnxruntime;
 
 // ---- allocations by all but ONNX Runtime, by who called operator new. The C++ library is counted too: it calls for containers of ours ----
 
@@ -52,17 +54,6 @@ __attribute__((noinline)) void operator delete(void* memory, std::size_t) noexce
 #endif
 
 namespace {
-
-bool no_onnxruntime() {
-  try {
-    (void)runtime_info();
-    return false;
-  } catch (const Error& error) {
-    testing::skipped() = true;
-    std::printf("skip: %s\n", error.what());
-    return true;
-  }
-}
 
 std::string bytes_of(const Tensor& file) { return {static_cast<const char*>(file.raw()), file.bytes()}; }
 
