@@ -80,7 +80,10 @@ class Peer:
         self.rule, self.stride = self.about["crop"], self.about["detector"]["stride"]
 
     def __call__(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        points = self.detect(frame)
+        return self.look(frame, self.detect(frame))
+
+    def look(self, frame: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All that follows the detector: `points` [N, 5, 2]."""
         mask = np.zeros(frame.shape[:2], np.uint8)
         if not len(points):
             return mask, np.zeros((0, 68, 2), np.float32)
@@ -115,7 +118,7 @@ class Peer:
 
     def detect(self, frame: np.ndarray) -> np.ndarray:
         """[N, 5, 2] in frame pixels."""
-        k = 320 / max(frame.shape[:2])
+        k = self.about["detector"]["size"] / max(frame.shape[:2])
         small = cv2.resize(frame, None, fx=k, fy=k, interpolation=cv2.INTER_AREA)
         height, width = (-(-s // 32) * 32 for s in small.shape[:2])
         padded = cv2.copyMakeBorder(small, 0, height - small.shape[0], 0, width - small.shape[1], cv2.BORDER_CONSTANT)
@@ -179,12 +182,20 @@ def _run(run: Run, model: Path) -> None:
 def _parity(run: Run, analyzer: FaceAnalyzer, quick: FaceAnalyzer, peer: Peer, frames: dict[int, np.ndarray]) -> None:
     for n, frame in frames.items():
         ours = analyzer(frame, format="bgr", max_faces=0)
-        mask, landmarks = peer(frame)
-        run.parity(f"faces_differ_{n}", abs(len(ours.faces) - len(landmarks)), 0, "between the contestants")
+        found = peer.detect(frame)
+        run.parity(f"faces_differ_{n}", abs(len(ours.faces) - len(found)), 0, "between the contestants")
         run.parity(f"faces_missed_{n}", abs(len(ours.faces) - n), n // 16, f"{n} are there")
-        if len(ours.faces) != len(landmarks):
+        if len(ours.faces) != len(found):
             continue
         assert ours.mask is not None
+        apart = max(
+            float(np.abs(found - face.points).mean((1, 2)).min()) / max(face.box[2] - face.box[0], 1.0)
+            for face in ours.faces
+        )
+        run.parity(
+            f"points_differ_{n}", apart, 0.02, "share of the face's width; the frames were made smaller by two filters"
+        )
+        mask, landmarks = peer.look(frame, np.stack([face.points for face in ours.faces]))  # the rest on the same crops
         differ = float(np.not_equal(ours.mask, mask).sum()) / max(float((mask > 0).sum()), 1.0)
         run.parity(
             f"mask_differs_{n}",

@@ -37,7 +37,7 @@ struct AnalyzerOptions {
 struct AnalyzeOptions {
   int max_faces = 16;  ///< of the detector, best first; 0 = all (boxes and crops of the caller are all looked at)
   float detect_threshold = 0.f;  ///< 0..1; 0 = the bundle's (0.5)
-  int detect_size = 0;  ///< long side of the detector's input, a multiple of 32; 0 = the bundle's (320)
+  int detect_size = 0;  ///< long side of the detector's input, a multiple of 32; 0 = the bundle's
   float min_face = 0.f;  ///< pixels: boxes whose longer side is smaller are dropped
   bool mask = true;  ///< fills Faces::mask
   bool confidence = false;  ///< fills Faces::confidence
