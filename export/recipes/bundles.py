@@ -30,9 +30,7 @@ CALIBRATION, HELD_OUT = 192, 96  #: images (scenes: half as many, twice as many)
 LOST_F1, LOST_NME, LOST_RECALL = 0.02, 0.004, 0.02
 _CALIBRATION, _HELD_OUT = 1 << 40, 1 << 41  #: purposes of random numbers; training counts its steps from 0
 THRESHOLD = 0.3  #: of detect-mini; faces-mini has the last word (CONFIDENCE)
-CONFIDENCE = (
-    0.8  #: of faces-mini in what detect-mini finds: on ten photographs with 30 faces all 30 and 6 of 46 other finds have more
-)
+CONFIDENCE = 0.8  #: of faces-mini in what detect-mini finds: on ten photographs with 30 faces all 30 and 6 of 46 other finds have more
 MOVED = 0.004  #: share of the crop by which landmarks of a variant may be off in the mean
 INPUT = {"tensor": "image", "order": "RGB", "mean": [127.5] * 3, "scale": [1 / 127.5] * 3}
 LICENCE = "Apache-2.0"
