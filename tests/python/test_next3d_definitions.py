@@ -44,7 +44,9 @@ def no_gradients():
 
 def load(name: str) -> dict[str, torch.Tensor]:
     with np.load(GOLDEN / name, allow_pickle=False) as data:
-        return {k: torch.from_numpy(data[k].astype(np.float32) if data[k].dtype == np.float16 else data[k]) for k in data}
+        return {
+            k: torch.from_numpy(data[k].astype(np.float32) if data[k].dtype == np.float16 else data[k]) for k in data
+        }
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +88,13 @@ def test_upfirdn2d(case, index):
     items, _ = case(f"upfirdn2d_{index}")
     up, down = (items[k].tolist() for k in ("up", "down"))
     out = filters.upfirdn2d(
-        items["x"], items["f"], up, down, items["pad"].tolist(), flip_filter=bool(items["flip"]), gain=float(items["gain"])
+        items["x"],
+        items["f"],
+        up,
+        down,
+        items["pad"].tolist(),
+        flip_filter=bool(items["flip"]),
+        gain=float(items["gain"]),
     )
     same(out, items["out"], **OPS)
 
@@ -457,7 +465,9 @@ def test_end_to_end_front_planes_only(published, identity):
 
 def test_weights_that_never_run_may_be_absent(published):
     _, state, model, _, _ = published
-    whole = next3d.Next3D(dataclasses.replace(model.config, topology=configs.Topology(9952, 5094, 10)), dead_weights=True)
+    whole = next3d.Next3D(
+        dataclasses.replace(model.config, topology=configs.Topology(9952, 5094, 10)), dead_weights=True
+    )
     next3d.load_weights(whole, state)
     assert state.keys() - whole.state_dict().keys() == set()
     live = dict(model.state_dict())

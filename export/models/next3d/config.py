@@ -14,9 +14,17 @@ from .super_resolution import KINDS
 
 Axes = tuple[tuple[tuple[float, ...], ...], ...]
 #: rows of the three planes' matrices: a point projects to (x, y), (x, z) and (z, y)
-NEXT3D_AXES: Axes = (((1, 0, 0), (0, 1, 0), (0, 0, 1)), ((1, 0, 0), (0, 0, 1), (0, 1, 0)), ((0, 0, 1), (0, 1, 0), (1, 0, 0)))
+NEXT3D_AXES: Axes = (
+    ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    ((1, 0, 0), (0, 0, 1), (0, 1, 0)),
+    ((0, 0, 1), (0, 1, 0), (1, 0, 0)),
+)
 #: … of EG3D's own code: (x, y), (x, z) and (z, x)
-EG3D_AXES: Axes = (((1, 0, 0), (0, 1, 0), (0, 0, 1)), ((1, 0, 0), (0, 0, 1), (0, 1, 0)), ((0, 0, 1), (1, 0, 0), (0, 1, 0)))
+EG3D_AXES: Axes = (
+    ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    ((1, 0, 0), (0, 0, 1), (0, 1, 0)),
+    ((0, 0, 1), (1, 0, 0), (0, 1, 0)),
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,9 @@ class RenderingConfig:
 
     def validate(self) -> None:
         if (self.ray_start == "auto") != (self.ray_end == "auto"):
-            raise InvalidArgumentError(f"ray_start and ray_end are both auto or both numbers, got {self.ray_start} and {self.ray_end}")
+            raise InvalidArgumentError(
+                f"ray_start and ray_end are both auto or both numbers, got {self.ray_start} and {self.ray_end}"
+            )
         if self.ray_start != "auto" and not 0 <= float(self.ray_start) < float(self.ray_end):
             raise InvalidArgumentError(f"expected 0 <= ray_start < ray_end, got {self.ray_start} and {self.ray_end}")
         if not 3 <= self.depth_resolution <= 4096 or not 0 <= self.depth_resolution_importance <= 4096:
@@ -114,7 +124,9 @@ class EG3DConfig:
                 f"feature_channels must hold the {self.image_channels} image channels, got {self.feature_channels}"
             )
         if self.channel_base < self.plane_resolution:
-            raise InvalidArgumentError(f"channel_base {self.channel_base} leaves no channel at {self.plane_resolution}²")
+            raise InvalidArgumentError(
+                f"channel_base {self.channel_base} leaves no channel at {self.plane_resolution}²"
+            )
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

@@ -1,8 +1,8 @@
 """EG3D and Next3D: every stage can be called alone, and three levels are worth keeping (spec/next3d §1, §7, §20).
 
-    identity = model.identity(z, c_cond)             # styles, neural texture, static planes
-    planes = model.expression(identity, views)       # a head's pose and expression
-    view = model.view(planes, identity.ws, c)        # a camera
+identity = model.identity(z, c_cond)             # styles, neural texture, static planes
+planes = model.expression(identity, views)       # a head's pose and expression
+view = model.view(planes, identity.ws, c)        # a camera
 """
 
 from __future__ import annotations
@@ -341,7 +341,9 @@ class Next3D(EG3D):
         if self.config.blend_planes == "front":
             return self.assemble(identity.static_planes, blended, views.front_alpha)
         if any(x is None for x in (views.yaw90_uv, views.yawm90_uv, views.side_alpha, views.top_uv, views.top_alpha)):
-            raise ValueError("blend_planes=all needs the side and top views; rasterize_views(..., all_views=True) makes them")
+            raise ValueError(
+                "blend_planes=all needs the side and top views; rasterize_views(..., all_views=True) makes them"
+            )
         # quirk: the two sides mirror each other and are added unflipped
         side = self.sample_texture(texture, views.yaw90_uv) + self.sample_texture(texture, views.yawm90_uv)
         top = self.sample_texture(texture, views.top_uv)

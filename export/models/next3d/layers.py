@@ -41,7 +41,9 @@ def conv2d_resample(
     if down == 2 and kernel == 3:
         return nnf.conv2d(upfirdn2d(x, filter, padding=(2, 2, 2, 2)), weight, stride=2)
     if kernel not in (1, 3) or (up, down) not in ((1, 1), (1, 2)):
-        raise ValueError(f"a {kernel}×{kernel} convolution with up={up} and down={down} does not occur in these networks")
+        raise ValueError(
+            f"a {kernel}×{kernel} convolution with up={up} and down={down} does not occur in these networks"
+        )
     return nnf.conv2d(x if down == 1 else downsample2d(x, filter), weight, padding=kernel // 2)
 
 

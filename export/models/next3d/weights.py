@@ -11,9 +11,7 @@ from forge_rt import InvalidArgumentError
 from .generator import EG3D, Next3D
 
 #: What a module makes for itself, or what follows from other tensors, or what only training reads.
-_OPTIONAL = re.compile(
-    r"(.*\.)?resample_filter|dense_faces|raw_uvcoords|face_uvcoords|dataset_label_std"
-)
+_OPTIONAL = re.compile(r"(.*\.)?resample_filter|dense_faces|raw_uvcoords|face_uvcoords|dataset_label_std")
 #: Mapping networks of the other branches, and StyleUNet layers; which of these run depends on the StyleUNet's sizes.
 _UNUSED_MAPPING = re.compile(r"(texture_backbone|mouth_backbone|neural_blending)\.mapping\..*")
 _STYLE_UNET_LAYER = re.compile(r"(mouth_backbone|neural_blending)\.synthesis\.(b|fusion\.)(\d+)\..*")
@@ -46,14 +44,22 @@ def load_weights(model: EG3D, tensors: Mapping[str, torch.Tensor]) -> None:
     if missing or unknown:
         raise InvalidArgumentError(
             f"these weights are not of this {type(model).__name__}: "
-            + "; ".join(f"{len(names)} {what} ({', '.join(names[:4])})" for names, what in ((missing, "missing"), (unknown, "unknown")) if names)
+            + "; ".join(
+                f"{len(names)} {what} ({', '.join(names[:4])})"
+                for names, what in ((missing, "missing"), (unknown, "unknown"))
+                if names
+            )
             + "; make the model from the checkpoint's own configuration"
         )
     for name, tensor in tensors.items():
         if name not in own:
             continue
         if tensor.shape != own[name].shape:
-            hint = "Topology has these sizes" if "faces" in name or "uvcoords" in name else "widths follow from the configuration"
+            hint = (
+                "Topology has these sizes"
+                if "faces" in name or "uvcoords" in name
+                else "widths follow from the configuration"
+            )
             raise InvalidArgumentError(
                 f"{name} must be {list(own[name].shape)} for this configuration, got {list(tensor.shape)}; {hint}"
             )
