@@ -80,7 +80,7 @@ class _Array(Record):
         return array.astype(number.newbyteorder("="))
 
 
-class _Scalar(Record):
+class NumpyScalar(Record):
     """`numpy.core.multiarray.scalar(dtype, data)`."""
 
     def decode(self) -> Any:
@@ -117,7 +117,7 @@ def _decoded(value: Any, depth: int = 0, seen: dict[int, Any] | None = None) -> 
     seen = {} if seen is None else seen
     if id(value) in seen:
         return seen[id(value)][1]
-    if isinstance(value, (_Array, _Buffer, _Scalar)):
+    if isinstance(value, (_Array, _Buffer, NumpyScalar)):
         out = value.decode()
         if isinstance(out, (list, dict, Record)):
             out = _decoded(out, depth + 1, seen)
@@ -188,7 +188,7 @@ NUMPY_NAMES: dict[tuple[str, str], Any] = {
 }
 for _module in ("numpy.core", "numpy._core"):
     NUMPY_NAMES[f"{_module}.multiarray", "_reconstruct"] = _Array
-    NUMPY_NAMES[f"{_module}.multiarray", "scalar"] = _Scalar
+    NUMPY_NAMES[f"{_module}.multiarray", "scalar"] = NumpyScalar
     NUMPY_NAMES[f"{_module}.numeric", "_frombuffer"] = _Buffer
 
 #: Python 2's old-style object reconstruction, and plain containers.
@@ -203,7 +203,7 @@ OBJECT_NAMES: dict[tuple[str, str], Any] = {
 }
 
 
-class _Name:
+class Name:
     """What a file named: inert until it is called, and nothing that a file could change."""
 
     def __init__(self, maker: Callable[..., Any]) -> None:
@@ -234,7 +234,7 @@ class Machine:
         self.data, self.find, self.encoding, self.persistent, self.position = data, find, encoding, persistent, position
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.names: dict[tuple[str, str], _Name] = {}
+        self.names: dict[tuple[str, str], Name] = {}
 
     def run(self) -> Any:
         while True:
@@ -284,7 +284,7 @@ class Machine:
         return self._value(self.pop())
 
     def _value(self, value: Any) -> Any:
-        if isinstance(value, _Name) or value is _MARK:
+        if isinstance(value, Name) or value is _MARK:
             raise pickle.UnpicklingError("a class or function where a value belongs")
         return value
 
@@ -314,16 +314,16 @@ class Machine:
                 raise pickle.UnpicklingError(
                     f"the file asks for {module[:200]}.{name[:200]}, which this reader does not allow"
                 )
-            self.names[module, name] = _Name(maker)
+            self.names[module, name] = Name(maker)
         self.push(self.names[module, name])
 
     def text_name(self) -> tuple[str, str]:
         return self.line().decode("utf-8"), self.line().decode("utf-8")
 
     def call(self, function: Any, arguments: Any, named: Any = None) -> None:
-        if not isinstance(function, _Name) or not isinstance(arguments, (tuple, list)) or named:
+        if not isinstance(function, Name) or not isinstance(arguments, (tuple, list)) or named:
             raise pickle.UnpicklingError(f"a call of something else than a name at byte {self.position - 1}")
-        self.push(function.maker(*(a.maker if isinstance(a, _Name) else a for a in arguments)))
+        self.push(function.maker(*(a.maker if isinstance(a, Name) else a for a in arguments)))
 
     def build(self) -> None:
         state, target = self.pop(), self.top(object)
