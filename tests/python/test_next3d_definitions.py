@@ -132,6 +132,13 @@ def test_resize(case, index):
     same(filters.resize(items["x"], tuple(items["out"].shape[-2:])), items["out"], **OPS)
 
 
+@pytest.mark.parametrize("inside, outside", [(64, 20), (20, 64), (7, 7)])
+def test_resize_without_antialias(inside, outside):
+    x = torch.randn(1, 2, inside, inside, generator=torch.Generator().manual_seed(0))
+    want = torch.nn.functional.interpolate(x, (outside, outside), mode="bilinear", align_corners=False)
+    same(filters.resize(x, (outside, outside), antialias=False), want, **OPS)
+
+
 @pytest.mark.parametrize("start, length", [(0, 64), (3, 1), (10, 37), (0, 13), (51, 13)])
 @pytest.mark.parametrize("size", [5, 16, 64, 100])
 def test_boxes_are_resized_like_images(start, length, size):
@@ -674,6 +681,10 @@ def test_published_rendering_options():
         (dict(rendering=configs.RenderingConfig(ray_start=4.0)), "expected 0 <= ray_start < ray_end"),
         (dict(rendering=configs.RenderingConfig(depth_resolution=2)), "depth_resolution must be 3"),
         (dict(rendering=configs.RenderingConfig(box_warp=0.0)), "box_warp must be positive"),
+        (dict(rendering=configs.RenderingConfig(depth_resolution="many")), "depth_resolution must be int, got 'many'"),
+        (dict(rendering=configs.RenderingConfig(avg_camera_pivot=(1, 2))), "avg_camera_pivot must be three numbers"),
+        (dict(plane_resolution=100), "plane_resolution must be one of 8, 16"),
+        (dict(texture_resolution=4096), "texture_resolution must be one of 8, 16"),
         (dict(rendering=configs.RenderingConfig(depth_clamp="none")), "depth_clamp must be batch or image"),
     ],
 )

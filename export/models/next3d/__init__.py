@@ -1,5 +1,6 @@
 """Next3D and EG3D in PyTorch, with the published state-dict names: what the engine is exported from and compared with."""
 
+from .checkpoint import make_model, read_config
 from .config import EG3D_AXES, NEXT3D_AXES, EG3DConfig, Next3DConfig, StyleUNetConfig
 from .generator import EG3D, Identity, Next3D, RenderedView, Views
 from .renderer import Uniforms
@@ -18,4 +19,6 @@ __all__ = [
     "Uniforms",
     "Views",
     "load_weights",
+    "make_model",
+    "read_config",
 ]

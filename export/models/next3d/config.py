@@ -12,6 +12,8 @@ from forge_rt import InvalidArgumentError, UnsupportedError
 
 from .super_resolution import KINDS
 
+_RESOLUTIONS = (8, 16, 32, 64, 128, 256, 512, 1024)
+
 Axes = tuple[tuple[tuple[float, ...], ...], ...]
 #: rows of the three planes' matrices: a point projects to (x, y), (x, z) and (z, y)
 NEXT3D_AXES: Axes = (
@@ -47,6 +49,15 @@ class RenderingConfig:
     avg_camera_pivot: tuple[float, float, float] = (0.0, 0.0, 0.2)
 
     def validate(self) -> None:
+        for f in dataclasses.fields(self):
+            value, wanted = getattr(self, f.name), type(f.default)
+            auto = value == "auto" and f.name in ("ray_start", "ray_end")
+            number = isinstance(value, (int, float)) and (wanted is float or not isinstance(value, float))
+            fits = number if wanted in (int, float, bool) else isinstance(value, wanted)
+            if not (fits or auto):
+                raise InvalidArgumentError(f"{f.name} must be {wanted.__name__}, got {value!r}"[:300])
+        if len(self.avg_camera_pivot) != 3 or not all(isinstance(x, (int, float)) for x in self.avg_camera_pivot):
+            raise InvalidArgumentError(f"avg_camera_pivot must be three numbers, got {self.avg_camera_pivot}"[:300])
         if (self.ray_start == "auto") != (self.ray_end == "auto"):
             raise InvalidArgumentError(
                 f"ray_start and ray_end are both auto or both numbers, got {self.ray_start} and {self.ray_end}"
@@ -71,9 +82,7 @@ class RenderingConfig:
         if kwargs.get("clamp_mode", "softplus") != "softplus":
             raise UnsupportedError(f"clamp_mode must be softplus, got {kwargs['clamp_mode']!r}")
         known = {f.name for f in dataclasses.fields(RenderingConfig)} - {"depth_clamp"}
-        chosen = {k: v for k, v in kwargs.items() if k in known and v is not None}
-        if "avg_camera_pivot" in chosen:
-            chosen["avg_camera_pivot"] = tuple(float(x) for x in chosen["avg_camera_pivot"])
+        chosen = {k: _tuples(v) for k, v in kwargs.items() if k in known and v is not None}
         config = RenderingConfig(**chosen)
         config.validate()
         return config
@@ -119,6 +128,7 @@ class EG3DConfig:
         for name in sizes:
             if getattr(self, name) < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")
+        _check_resolution("plane_resolution", self.plane_resolution)
         if self.feature_channels < self.image_channels:
             raise InvalidArgumentError(
                 f"feature_channels must hold the {self.image_channels} image channels, got {self.feature_channels}"
@@ -145,6 +155,11 @@ class EG3DConfig:
         config = cls(**values)
         config.validate()
         return config
+
+
+def _check_resolution(name: str, value: int) -> None:
+    if value not in _RESOLUTIONS:
+        raise InvalidArgumentError(f"{name} must be one of {', '.join(map(str, _RESOLUTIONS))}, got {value}")
 
 
 def _tuples(value: Any) -> Any:
@@ -175,6 +190,11 @@ class Next3DConfig(EG3DConfig):
 
     def validate(self) -> None:
         super().validate()
+        for name, resolution in (
+            ("texture_resolution", self.texture_resolution),
+            ("the mouth's resolution", self.mouth.resolution),
+        ):
+            _check_resolution(name, resolution)
         if self.blend_planes not in ("front", "all"):
             raise InvalidArgumentError(f"blend_planes must be front or all, got {self.blend_planes!r}")
         if self.blend_planes == "all" and self.texture_channels != self.plane_channels:

@@ -60,17 +60,21 @@ def _triangle(centre: torch.Tensor, scale: torch.Tensor, taps: torch.Tensor, val
     return weight / weight.sum(-1, keepdim=True).clamp(min=1e-12)
 
 
-def resize_matrix(inside: int, outside: int, like: torch.Tensor) -> torch.Tensor:
-    """[outside, inside] matrix of a bilinear resize with antialias, align_corners=False."""
+def resize_matrix(inside: int, outside: int, like: torch.Tensor, antialias: bool = True) -> torch.Tensor:
+    """[outside, inside] matrix of a bilinear resize, align_corners=False."""
     scale = torch.tensor(inside / outside, dtype=like.dtype, device=like.device)
     centre = (torch.arange(outside, dtype=like.dtype, device=like.device)[:, None] + 0.5) * scale
     taps = torch.arange(inside, dtype=like.dtype, device=like.device)
+    if not antialias:
+        centre, scale = centre.clamp(0.5, inside - 0.5), torch.ones_like(scale)
     return _triangle(centre, scale, taps, torch.ones_like(taps))
 
 
-def resize(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """[N, C, H, W] → [N, C, *size], bilinear with antialias."""
-    rows, columns = (resize_matrix(inside, outside, x) for inside, outside in zip(x.shape[-2:], size, strict=True))
+def resize(x: torch.Tensor, size: tuple[int, int], antialias: bool = True) -> torch.Tensor:
+    """[N, C, H, W] → [N, C, *size], bilinear."""
+    rows, columns = (
+        resize_matrix(inside, outside, x, antialias) for inside, outside in zip(x.shape[-2:], size, strict=True)
+    )
     return rows @ x @ columns.T
 
 

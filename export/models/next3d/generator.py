@@ -93,6 +93,7 @@ class EG3D(nn.Module):
             image_channels=config.image_channels,
             conv_clamp=config.sr_conv_clamp,
             channels=config.sr_channels,
+            antialias=config.rendering.sr_antialias,
         )
         self.decoder = Decoder(
             config.plane_channels,

@@ -39,8 +39,10 @@ class SuperResolution(nn.Module):
         image_channels: int = 3,
         conv_clamp: float | None = 256.0,
         channels: tuple[int, int] | None = None,
+        antialias: bool = True,
     ) -> None:
         super().__init__()
+        self.antialias = antialias
         self.kind = KINDS[kind]
         first, second = channels or self.kind.channels
         size = self.kind.input_resolution
@@ -56,7 +58,7 @@ class SuperResolution(nn.Module):
     ) -> torch.Tensor:
         size = self.kind.input_resolution
         if rgb.shape[-1] < size or (rgb.shape[-1] != size and not self.kind.only_enlarge):
-            features, rgb = resize(features, (size, size)), resize(rgb, (size, size))
+            features, rgb = (resize(x, (size, size), self.antialias) for x in (features, rgb))
         w = ws[:, -1:].repeat(1, 3, 1)
         x, rgb = self.block0(features, rgb, w, noise_mode)
         return self.block1(x, rgb, w, noise_mode)[1]
