@@ -127,11 +127,8 @@ def network(
             **more,
         )
         kind = _PLAIN.get(path) or _PLAIN.get(path.rpartition(".")[2])
-        return (
-            Plain(*kind, state)
-            if kind
-            else Persistent((path.rpartition(".")[2] or class_name).capitalize() if path else class_name, state)
-        )
+        own = class_name if not path else path.rpartition(".")[2].capitalize()
+        return Plain(*kind, state) if kind else Persistent(own, state)
 
     return make(tree, "", **attributes)
 

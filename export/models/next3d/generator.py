@@ -153,7 +153,7 @@ class EG3D(nn.Module):
         size = resolution or self.config.neural_rendering_resolution
         origins, directions = camera_rays(c, size)
         rendering = self.config.rendering
-        uniforms = uniforms or Uniforms.deterministic(len(c), size**2, rendering)
+        uniforms = uniforms or Uniforms.deterministic(c.shape[0], size**2, rendering)
         out = render_rays(
             planes, self.decoder, origins, directions, uniforms.to(planes.device), rendering, self.plane_axes
         )

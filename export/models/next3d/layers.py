@@ -123,7 +123,7 @@ class SynthesisLayer(nn.Module):
             return self.noise_const * self.noise_strength
         if mode != "random":
             raise ValueError(f"noise_mode must be const, random or none, got {mode!r}")
-        return torch.randn(len(x), 1, self.resolution, self.resolution, device=x.device) * self.noise_strength
+        return torch.randn(x.shape[0], 1, self.resolution, self.resolution, device=x.device) * self.noise_strength
 
     def forward(self, x: torch.Tensor, w: torch.Tensor, noise_mode: str = "const", gain: float = 1.0) -> torch.Tensor:
         x = modulated_conv2d(
@@ -184,7 +184,7 @@ class SynthesisBlock(nn.Module):
         """ws [N, num_conv + 1, w_dim] → features and image."""
         w = ws.unbind(1)
         if self.inside == 0:
-            x = self.const.expand(len(ws), -1, -1, -1)
+            x = self.const.expand(ws.shape[0], -1, -1, -1)  # len() would fix the batch of an exported graph
         else:
             assert x is not None
             x = self.conv0(x, w[0], noise_mode)

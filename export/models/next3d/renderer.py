@@ -111,7 +111,9 @@ def render_rays(
     colours, densities = at(depths)
     marched = march(colours, densities, depths, **options)
     if config.depth_resolution_importance > 0:
-        fine = rays.fine_depths(depths, marched.weights, uniforms.fine)
+        fine = rays.fine_depths(
+            depths, marched.weights.detach(), uniforms.fine
+        )  # where to look is no function to train
         fine_colours, fine_densities = at(fine)
         depths, order = torch.cat([depths, fine], 2).sort(2)
         colours = torch.cat([colours, fine_colours], 2).gather(2, order.expand(-1, -1, -1, colours.shape[-1]))
