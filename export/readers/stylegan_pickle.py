@@ -1,0 +1,375 @@
+"""Checkpoints of EG3D and Next3D (spec/next3d §15): official `.pkl` files, `.safetensors`, and state dicts of torch.save.
+
+An official file carries the source of its classes and asks its reader to execute it. Here it is dropped unread: classes become inert
+records, tensors are views of the bytes that the file holds, and every other name ends the load.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from forge_rt import CorruptFileError, ForgeError, NotFoundError, UnsupportedError
+from forge_rt.export.readers import safe_pickle
+from forge_rt.export.readers.safe_pickle import Machine, Name, NumpyScalar, Record
+
+#: Entries of all modules of one network, numbers and words of its options, and how deep they may be nested. A small hostile file can
+#: name one part many times; published networks stay far below.
+_MAX_ENTRIES, _MAX_PLAIN, _MAX_DEPTH = 1_000_000, 20_000, 40
+
+
+@dataclass
+class Checkpoint:
+    """What inference needs of a checkpoint. Tensors are as stored (type, strides); options are plain numbers, words, lists."""
+
+    tensors: dict[str, torch.Tensor]  #: by their published names
+    class_name: str | None = None
+    init_kwargs: dict[str, Any] = field(default_factory=dict)  #: constructor arguments
+    rendering_kwargs: dict[str, Any] = field(default_factory=dict)
+    neural_rendering_resolution: int | None = None
+    #: plain attributes of the network: switches, and tensors that are no part of its state (`uv_face_mask`, `renderer.plane_axes`)
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+def read_checkpoint(path: str | Path, *, network: str = "G_ema") -> Checkpoint:
+    """Reads a checkpoint of any of the three kinds; `network` chooses the one of an official file.
+
+    Raises NotFoundError, CorruptFileError for damaged files and such that ask for code, UnsupportedError for intact files of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise NotFoundError(f"no file {path}")
+    with path.open("rb") as file:
+        start = file.read(9)
+    try:
+        if path.suffix == ".safetensors" or start[8:] == b"{":
+            return Checkpoint(_read_safetensors(path))
+        if start.startswith(b"PK"):
+            return Checkpoint(_read_zip(path))
+        return _read_official(path.read_bytes(), network)
+    except ForgeError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except Exception as error:  # a damaged file can fail in any way
+        raise CorruptFileError(
+            f"{path} is not a readable checkpoint: {error}; expected an official EG3D or Next3D .pkl, .safetensors, or a state dict of "
+            "torch.save"
+        ) from error
+
+
+# ---- state dicts ----------------------------------------------------------------------------------------------------
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    from forge_rt import read_safetensors
+
+    return {name: torch.from_numpy(np.array(tensor)) for name, tensor in read_safetensors(str(path)).items()}
+
+
+def _read_zip(path: Path) -> dict[str, torch.Tensor]:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if any(m.compress_type != zipfile.ZIP_STORED for m in members) or len({m.filename for m in members}) != len(
+            members
+        ):
+            raise CorruptFileError(
+                "it is a zip archive, and not one of torch.save: its members are compressed or named twice"
+            )
+        size = path.stat().st_size
+        if sum(m.file_size for m in members) > size:
+            raise CorruptFileError(f"its members claim more than the file's {size} bytes")
+    raw = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(raw, Mapping) and isinstance(raw.get("state_dict"), Mapping):
+        raw = raw["state_dict"]
+    if not isinstance(raw, Mapping) or not raw or not all(isinstance(k, str) for k in raw):
+        raise UnsupportedError(f"it holds a {type(raw).__name__}, expected a state dict: tensors by name")
+    for name, tensor in raw.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise UnsupportedError(f"{name} is a {type(tensor).__name__}, expected a state dict: tensors by name")
+        if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() > size:
+            raise CorruptFileError(f"{name} claims more than the file's {size} bytes")
+    return dict(raw)
+
+
+# ---- tensors of the legacy torch.save format ------------------------------------------------------------------------
+
+_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+_STORAGES = {
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "DoubleStorage": torch.float64,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+
+
+class _Storage(Record):
+    """`torch.storage._load_from_bytes(stream)`; decoded when a tensor of the chosen network needs it."""
+
+    def decode(self) -> torch.Tensor:
+        if isinstance(self.state, torch.Tensor):
+            return self.state
+        if len(self.args) != 1 or not isinstance(self.args[0], bytes):
+            raise CorruptFileError("a tensor's storage is no stream of bytes")
+        self.state = _read_stream(self.args[0])
+        self.args = ()
+        return self.state
+
+
+@dataclass
+class _Claim:
+    """What a stream's persistent id says of its storage."""
+
+    dtype: torch.dtype
+    key: str
+    count: int
+
+
+def _claim(id: Any) -> _Claim:
+    if not isinstance(id, tuple) or len(id) not in (5, 6) or id[0] != "storage":
+        raise CorruptFileError("a stream refers to something that is no storage")
+    kind, key, _, count = id[1:5]
+    if (
+        not isinstance(kind, Name)
+        or not isinstance(kind.maker, torch.dtype)
+        or not isinstance(key, str)
+        or not _is_count(count)
+    ):
+        raise CorruptFileError("a storage without type, key or size")
+    if len(id) == 6 and id[5] is not None:
+        raise UnsupportedError("a storage is a view of another one; load the file with PyTorch and save it again")
+    return _Claim(kind.maker, key, count)
+
+
+def _storage_type(module: str, name: str) -> Any:
+    return _STORAGES.get(name) if module == "torch" else None
+
+
+def _read_stream(stream: bytes) -> torch.Tensor:
+    """A storage in the format before torch.save wrote zip archives: pickles of magic, protocol, system, claim and keys, then the numbers."""
+    position = 0
+
+    def value(find: Callable[[str, str], Any] = lambda *_: None, persistent: Callable[[Any], Any] | None = None) -> Any:
+        nonlocal position
+        machine = Machine(stream, find, encoding="utf-8", persistent=persistent, position=position)
+        out = machine.run()
+        position = machine.position
+        return out
+
+    if value() != _MAGIC or value() != _PROTOCOL:
+        raise CorruptFileError("a tensor's stream does not start as torch.save wrote it")
+    system = value()
+    if not isinstance(system, dict) or system.get("little_endian") is not True or sys.byteorder != "little":
+        raise UnsupportedError("tensors were written in another byte order than this machine's")
+    claim = value(_storage_type, _claim)
+    if not isinstance(claim, _Claim) or value() != [claim.key]:
+        raise CorruptFileError("a stream holds something else than one storage")
+    count = int.from_bytes(stream[position : position + 8], "little")
+    bytes_ = count * claim.dtype.itemsize
+    if count != claim.count or len(stream) - position - 8 != bytes_:
+        raise CorruptFileError(
+            f"a storage of {claim.count} × {claim.dtype} with {max(len(stream) - position - 8, 0)} bytes of numbers"
+        )
+    if count == 0:
+        return torch.empty(0, dtype=claim.dtype)
+    if claim.dtype == torch.bool and max(stream[position + 8 :]) > 1:
+        raise CorruptFileError("a storage of booleans with other numbers than 0 and 1")
+    # a copy: PyTorch has no read-only tensors, and 8 bytes after a pickle of any length numbers are not aligned
+    return torch.frombuffer(bytearray(memoryview(stream)[position + 8 :]), dtype=claim.dtype)
+
+
+class _Tensor(Record):
+    """`torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)`"""
+
+    def decode(self) -> torch.Tensor:
+        if not 4 <= len(self.args) <= 7 or not isinstance(self.args[0], _Storage):
+            raise CorruptFileError("a tensor without storage, offset, size and stride")
+        storage, offset, size, stride = self.args[:4]
+        counts = (offset, *size, *stride) if isinstance(size, tuple) and isinstance(stride, tuple) else (None,)
+        if not all(map(_is_count, counts)) or len(size) != len(stride) or len(size) > 16:
+            raise CorruptFileError("a tensor without a valid offset, size and stride")
+        values = storage.decode()
+        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if math.prod(size) else 0
+        # repeated numbers (stride 0) would let a small file hold a tensor of any size
+        if last >= max(len(values), 1) or math.prod(size) > len(values):
+            raise CorruptFileError(
+                f"a tensor {list(size)} with strides {list(stride)} from {offset} in a storage of {len(values)}"
+            )
+        return torch.as_strided(values, size, stride, offset)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**40
+
+
+# ---- official files -------------------------------------------------------------------------------------------------
+
+
+class _Module(Record):
+    """An object of a class of PyTorch or of the published code that is no persistent class."""
+
+
+class _Persistent(Record):
+    """`torch_utils.persistence._reconstruct_persistent_obj(meta)`; meta's source is dropped."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__()
+        meta = args[0] if len(args) == 1 else None
+        if (
+            not isinstance(meta, dict)
+            or not isinstance(meta.get("class_name"), str)
+            or not isinstance(meta.get("state"), dict)
+        ):
+            raise CorruptFileError("a persistent object without class name or state")
+        if meta.get("type") != "class" or meta.get("version") != 6:
+            raise UnsupportedError(
+                f"a persistent object of type {meta.get('type')!r} and version {meta.get('version')!r}, expected class and 6"
+            )
+        self.class_name, self.state = meta["class_name"], meta["state"]
+
+
+def _parameter(*args: Any) -> Any:
+    """`torch._utils._rebuild_parameter(data, requires_grad, hooks)`"""
+    if not args:
+        raise CorruptFileError("a parameter without data")
+    return args[0]
+
+
+#: Helper classes of the published code, whose modules have other names from release to release.
+_HELPERS = {"OSGDecoder", "ImportanceRenderer", "MipRayMarcher2", "RaySampler"}
+_NAMES: dict[tuple[str, str], Any] = {
+    **safe_pickle.NUMPY_NAMES,
+    **safe_pickle.OBJECT_NAMES,
+    ("torch_utils.persistence", "_reconstruct_persistent_obj"): _Persistent,
+    ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch.storage", "_load_from_bytes"): _Storage,
+    ("dnnlib.util", "EasyDict"): safe_pickle.OBJECT_NAMES["collections", "OrderedDict"],
+}
+
+
+def _official_names(module: str, name: str) -> Any:
+    if (module, name) in _NAMES:
+        return _NAMES[module, name]
+    known = module.startswith("torch.nn.modules.") or (name in _HELPERS and not module.startswith("torch"))
+    return _Module if known and name.isidentifier() else None
+
+
+def _read_official(data: bytes, network: str) -> Checkpoint:
+    machine = Machine(data, _official_names, encoding="utf-8")
+    raw = machine.run()
+    del data, machine
+    if raw == _MAGIC:
+        raise UnsupportedError(
+            "it was written by torch.save of PyTorch before 1.6; load it there with PyTorch and save it again"
+        )
+    if not isinstance(raw, dict):
+        raise UnsupportedError(
+            f"it holds a {type(raw).__name__}, expected an official checkpoint: a dictionary with {network}"
+        )
+    if not isinstance(raw.get(network), _Persistent):
+        usable = [k for k in ("G_ema", "G", "D") if isinstance(raw.get(k), _Persistent)]
+        raise UnsupportedError(f"it has no network {network}; it has {', '.join(usable) or 'none'}")
+    top = raw[network]
+    del raw
+    return _checkpoint(top)
+
+
+def _checkpoint(top: _Persistent) -> Checkpoint:
+    tensors: dict[str, torch.Tensor] = {}
+    attributes: dict[str, Any] = {}
+    for prefix, state in _modules(top):
+        for group in ("_parameters", "_buffers"):
+            members = state.get(group) or {}
+            if not isinstance(members, dict):
+                raise CorruptFileError(f"{prefix}{group} is no dictionary")
+            for name, value in members.items():
+                if value is None:  # a layer without a bias
+                    continue
+                if not isinstance(value, _Tensor) or not isinstance(name, str):
+                    raise CorruptFileError(f"{prefix}{name} is no tensor")
+                tensors[prefix + name] = value.decode()
+        for name, value in state.items():
+            if isinstance(value, _Tensor) and isinstance(name, str):
+                attributes[prefix + name] = value.decode()
+            elif not prefix and isinstance(name, str) and isinstance(value, (bool, int, float, str)):
+                attributes[name] = value
+    if not tensors:
+        raise UnsupportedError(f"its {top.class_name} has no tensors")
+    state = top.state
+    resolution = state.get("neural_rendering_resolution")
+    return Checkpoint(
+        tensors,
+        top.class_name,
+        _options(state, "_init_kwargs"),
+        _options(state, "rendering_kwargs"),
+        resolution if isinstance(resolution, int) else None,
+        attributes,
+    )
+
+
+def _modules(top: Record) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(dotted prefix, state) of a network and all of its members."""
+    waiting: list[tuple[str, Any, int]] = [("", top, 0)]
+    left = _MAX_ENTRIES
+    while waiting:
+        prefix, module, depth = waiting.pop()
+        if not isinstance(module, (_Persistent, _Module)) or not isinstance(module.state, dict):
+            raise CorruptFileError(f"{prefix[:-1] or 'the network'} is no module")
+        state = module.state
+        members = state.get("_modules") or {}
+        if not isinstance(members, dict) or depth > _MAX_DEPTH:
+            raise CorruptFileError(f"{prefix[:-1]} has no valid members, or is nested too deeply")
+        left -= 1 + sum(len(part) for part in (state, *state.values()) if isinstance(part, dict))
+        if left < 0:
+            raise CorruptFileError(f"more than {_MAX_ENTRIES} modules, tensors and attributes")
+        yield prefix, state
+        for name, member in reversed(members.items()):
+            if member is not None:
+                if not isinstance(name, str) or len(name) > 200:
+                    raise CorruptFileError(f"a member of {prefix[:-1]} without a valid name")
+                waiting.append((f"{prefix}{name}.", member, depth + 1))
+
+
+def _options(state: dict[str, Any], name: str) -> dict[str, Any]:
+    raw = state.get(name)
+    if raw is None:
+        return {}
+    if not isinstance(raw, dict):
+        raise CorruptFileError(f"{name} is a {type(raw).__name__}, expected a dictionary")
+    left = _MAX_PLAIN
+
+    def plain(value: Any, depth: int = 0) -> Any:
+        nonlocal left
+        left -= 1
+        if depth > _MAX_DEPTH or left < 0:
+            raise CorruptFileError(f"{name} is nested too deeply or too large")
+        if isinstance(value, NumpyScalar):
+            value = value.decode().item()
+        elif isinstance(value, _Tensor):
+            tensor = value.decode()
+            left -= tensor.numel()
+            return plain(None, depth) if left < 0 else tensor.tolist()
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, dict):
+            return {str(k): plain(v, depth + 1) for k, v in value.items() if _is_plain(v)}
+        return [plain(v, depth + 1) for v in value if _is_plain(v)]
+
+    return plain(raw)
+
+
+def _is_plain(value: Any) -> bool:
+    """False for objects of other classes, which are no option that inference reads."""
+    return value is None or isinstance(value, (bool, int, float, str, dict, list, tuple, NumpyScalar, _Tensor))
