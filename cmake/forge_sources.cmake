@@ -102,4 +102,5 @@ set(FORGE_CUDA_SOURCES
   cuda/ops/rasterize.cu
   cuda/ops/sample_texture.cu
   cuda/ops/unwarp_labels.cu
+  cuda/ops/volume_render.cu
 )
