@@ -148,7 +148,7 @@ Entries render_ray(const RenderArgs& a, const Tile& tile, int row, int column) {
   std::vector<Sample> samples(static_cast<std::size_t>(a.coarse));
   for (int k = 0; k < a.coarse; ++k) {
     Sample& sample = samples[static_cast<std::size_t>(k)];
-    sample.t = coarse_depth(start, end, k, a.coarse, draw(a, false, view, pixel, k));
+    sample.t = coarse_depth(a, start, end, k, draw(a, false, view, pixel, k));
     decode_on_ray(a, view, ray, sample);
   }
   if (a.fine > 0) {

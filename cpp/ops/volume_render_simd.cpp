@@ -424,6 +424,19 @@ void fill_draws(const RenderArgs& a, bool fine, std::int64_t view, std::int64_t 
   }
 }
 
+// coarse_depth() for all lanes.
+void coarse_depths(const RenderArgs& a, float start, float end, Samples& s) {
+  const float span = end - start, last = static_cast<float>(a.coarse - 1), step = span / last;
+  const Float half = set(static_cast<float>(a.coarse / 2));
+  for (int k = 0; k < a.coarse; k += kLanes) {
+    const Float number = to_float(add(lane_index(), set(k)));
+    Float t;
+    if (a.auto_range) t = add(set(start), mul(div(number, set(last)), set(span)));
+    else t = select(less(number, half), fmadd(set(step), number, set(start)), fmadd(set(-step), sub(set(last), number), set(end)));
+    store(s.t + k, add(t, mul(load(s.draw + k), set(step))));
+  }
+}
+
 // Fine depths from the coarse weights, behind the coarse ones in s.t.
 void draw_fine(const RenderArgs& a, Samples& s) {
   const int entries = a.coarse - 2, bins = entries - 1;
@@ -501,11 +514,7 @@ Entries render_ray(const RenderArgs& a, const Context& c, const Tile& tile, int 
   ray_range(a, ray, tile.entries, start, end);
 
   fill_draws(a, false, view, pixel, s.draw);
-  const float span = end - start, last = static_cast<float>(a.coarse - 1);
-  for (int k = 0; k < a.coarse; k += kLanes) {
-    const Float place = div(to_float(add(lane_index(), set(k))), set(last));
-    store(s.t + k, add(add(set(start), mul(place, set(span))), mul(load(s.draw + k), set(span / last))));
-  }
+  coarse_depths(a, start, end, s);
   decode_on_ray<kFeatureStride, kHiddenStride>(c, plane_row, ray, s, 0, a.coarse);
 
   const int n = a.coarse + a.fine;

@@ -198,7 +198,7 @@ __global__ void __launch_bounds__(kThreads) render_rays(Launch launch) {
     };
 
     for (int k = first; k < a.coarse; k += kThreads) {
-      t[k] = coarse_depth(start, end, k, a.coarse, draw(a, false, view, pixel, k));
+      t[k] = coarse_depth(a, start, end, k, draw(a, false, view, pixel, k));
       decode_sample(k);
     }
     __syncthreads();

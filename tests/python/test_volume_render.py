@@ -20,7 +20,9 @@ def golden():
 def decoder_arrays(rng, channels=32, hidden=64, colours=32):
     """Raw arrays whose densities straddle the marcher's threshold."""
     w0, w1 = rng.standard_normal((hidden, channels)), rng.standard_normal((1 + colours, hidden))
-    return [a.astype(np.float32) for a in (w0, 0.3 * rng.standard_normal(hidden), 2 * w1, rng.standard_normal(1 + colours))]
+    return [
+        a.astype(np.float32) for a in (w0, 0.3 * rng.standard_normal(hidden), 2 * w1, rng.standard_normal(1 + colours))
+    ]
 
 
 def look_from(yaw, distance=2.7, focal=4.2647):
@@ -79,13 +81,39 @@ def test_pictures_of_the_published_code(golden, isa):
     arrays = [golden[f"decoder.net.{k}.{p}"] for k in (0, 2) for p in ("weight", "bias")]
     planes = np.ascontiguousarray(golden["planes"].astype(np.float32).transpose(0, 1, 3, 4, 2))
     views, side = len(golden["c"]), int(golden["ray_res"])
-    draws = {k: ((golden[k].astype(np.float32) + 0.5) / 256).reshape(views, side**2, -1) for k in ("u_strat", "u_imp", "auto_u_strat")}
+    draws = {
+        k: ((golden[k].astype(np.float32) + 0.5) / 256).reshape(views, side**2, -1)
+        for k in ("u_strat", "u_imp", "auto_u_strat")
+    }
     common = dict(resolution=side, coarse=12, batch_coupled=True)
-    got = render(planes, fr.TriPlaneDecoder(*arrays), golden["c"], fine=12, u_coarse=draws["u_strat"], u_fine=draws["u_imp"], **common)
-    want = [golden[k].transpose(0, 2, 1).reshape(views, -1, side, side) for k in ("render_rgb", "render_depth", "render_wsum")]
+    got = render(
+        planes,
+        fr.TriPlaneDecoder(*arrays),
+        golden["c"],
+        fine=12,
+        u_coarse=draws["u_strat"],
+        u_fine=draws["u_imp"],
+        **common,
+    )
+    want = [
+        golden[k].transpose(0, 2, 1).reshape(views, -1, side, side)
+        for k in ("render_rgb", "render_depth", "render_wsum")
+    ]
     close(got, want)
-    got = render(planes, fr.TriPlaneDecoder(*arrays), golden["c"], fine=0, u_coarse=draws["auto_u_strat"], ray_range="auto", white_back=True, **common)
-    want = [golden[k].transpose(0, 2, 1).reshape(views, -1, side, side) for k in ("auto_rgb_white", "auto_depth", "auto_wsum")]
+    got = render(
+        planes,
+        fr.TriPlaneDecoder(*arrays),
+        golden["c"],
+        fine=0,
+        u_coarse=draws["auto_u_strat"],
+        ray_range="auto",
+        white_back=True,
+        **common,
+    )
+    want = [
+        golden[k].transpose(0, 2, 1).reshape(views, -1, side, side)
+        for k in ("auto_rgb_white", "auto_depth", "auto_wsum")
+    ]
     close(got, want)
 
 
@@ -102,13 +130,17 @@ def numpy_decode(planes, arrays, points):
                 column, row = np.floor(x) + dx, np.floor(y) + dy
                 inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
                 weight = (1 - np.abs(x - column)) * (1 - np.abs(y - row)) * inside
-                features += weight[:, None] * plane[row.clip(0, height - 1).astype(int), column.clip(0, width - 1).astype(int)]
+                features += (
+                    weight[:, None] * plane[row.clip(0, height - 1).astype(int), column.clip(0, width - 1).astype(int)]
+                )
     hidden = np.logaddexp(0, features / 3 @ w0.T + b0)
     out = hidden @ w1.T + b1
     return out[:, 0], 1.002 / (1 + np.exp(-out[:, 1:])) - 0.001
 
 
-@pytest.mark.parametrize(("channels", "hidden", "colours"), [(8, 8, 1), (24, 40, 5), (32, 64, 32), (64, 128, 64), (16, 32, 33)])
+@pytest.mark.parametrize(
+    ("channels", "hidden", "colours"), [(8, 8, 1), (24, 40, 5), (32, 64, 32), (64, 128, 64), (16, 32, 33)]
+)
 def test_density_of_any_width(isa, channels, hidden, colours):
     rng = np.random.default_rng(5)
     planes = rng.standard_normal((2, 3, 3, 5, channels)).astype(np.float32)
@@ -138,9 +170,10 @@ def test_axes_are_data():
     planes, decoder, _ = scene()
     points = np.random.default_rng(2).uniform(-0.5, 0.5, (1, 50, 3)).astype(np.float32)
     named = fr.sample_density(planes, decoder, points, axes="eg3d")
-    # EG3D's third plane is Next3D's with its axes exchanged
+    # EG3D's third plane is (z, x): Next3D's second one with its axes exchanged; the mean does not ask which plane a value lies on
     turned = planes.copy()
-    turned[:, 2] = planes[:, 2].transpose(0, 2, 1, 3)
+    turned[:, 1] += planes[:, 2].transpose(0, 2, 1, 3)
+    turned[:, 2] = 0
     np.testing.assert_allclose(named, fr.sample_density(turned, decoder, points), atol=tol.RENDER)
 
 
@@ -217,7 +250,10 @@ def test_seeded_is_given(isa):
         for kind in ("coarse", "fine")
     }
     options = dict(resolution=7, coarse=10, fine=10)
-    same_bytes(render(planes, decoder, cameras, **draws, **options), render(planes, decoder, cameras, seed=9, index=[4], **options))
+    same_bytes(
+        render(planes, decoder, cameras, **draws, **options),
+        render(planes, decoder, cameras, seed=9, index=[4], **options),
+    )
 
 
 def test_midpoints_are_given(isa):
@@ -225,7 +261,10 @@ def test_midpoints_are_given(isa):
     halves = np.full((1, 25, 6), 0.5, np.float32)
     steps = np.broadcast_to((np.arange(8, dtype=np.float32) + np.float32(0.5)) / np.float32(8), (1, 25, 8))
     options = dict(resolution=5, coarse=6, fine=8)
-    same_bytes(render(planes, decoder, cameras, u_coarse=halves, u_fine=steps, **options), render(planes, decoder, cameras, **options))
+    same_bytes(
+        render(planes, decoder, cameras, u_coarse=halves, u_fine=steps, **options),
+        render(planes, decoder, cameras, **options),
+    )
 
 
 def test_order_of_fine_draws_does_not_matter(isa):
@@ -234,7 +273,10 @@ def test_order_of_fine_draws_does_not_matter(isa):
     coarse, fine = rng.random((1, 25, 8), np.float32), rng.random((1, 25, 40), np.float32)
     fine[:, :, 20:] = fine[:, :, :20]  # equal depths
     options = dict(resolution=5, coarse=8, fine=40, u_coarse=coarse)
-    close(render(planes, decoder, cameras, u_fine=fine, **options), render(planes, decoder, cameras, u_fine=fine[:, :, ::-1], **options))
+    close(
+        render(planes, decoder, cameras, u_fine=fine, **options),
+        render(planes, decoder, cameras, u_fine=fine[:, :, ::-1], **options),
+    )
 
 
 def test_depth_only_and_memory(isa):
@@ -268,7 +310,9 @@ def test_rays_that_miss(isa):
     alone = render(planes[:1], decoder, away[None], resolution=4, ray_range="auto")
     same_bytes(alone, [a[1:] for a in out])
     assert all(np.isfinite(a).all() for a in out)
-    coupled = render(planes[:1], decoder, np.stack([cameras[0], away]), resolution=4, ray_range="auto", batch_coupled=True)
+    coupled = render(
+        planes[:1], decoder, np.stack([cameras[0], away]), resolution=4, ray_range="auto", batch_coupled=True
+    )
     same_bytes([a[:1] for a in coupled], [a[:1] for a in out])
 
 
