@@ -103,7 +103,7 @@ Float softplus2(Float x) {
 }
 
 // 1 / (1 + 2^-x) of two vectors with one division.
-void sigmoid2(Float& a, Float& b) {
+[[gnu::always_inline]] inline void sigmoid2(Float& a, Float& b) {
   const Float limit = set(60.f), one = set(1.f);
   const Float da = add(one, exp2_short(max(set(-126.f), min(limit, sub(zero_float(), a)))));
   const Float db = add(one, exp2_short(max(set(-126.f), min(limit, sub(zero_float(), b)))));

@@ -178,7 +178,8 @@ def test_axes_are_data():
 
 
 def test_layouts():
-    nchw = np.random.default_rng(3).standard_normal((2, 24, 5, 7)).astype(np.float32) * 10.0 ** np.arange(-8, 6, 2)
+    powers = 10.0 ** np.arange(-8, 6, 2)
+    nchw = (np.random.default_rng(3).standard_normal((2, 24, 5, 7)) * powers).astype(np.float32)
     want = nchw.reshape(2, 3, 8, 5, 7).transpose(0, 1, 3, 4, 2)
     np.testing.assert_array_equal(fr.planes_from_nchw(nchw), want)
     with np.errstate(over="ignore"):

@@ -51,7 +51,7 @@ def scene() -> Scene:
     rng = np.random.default_rng(SEED)
     axis = (np.arange(SIZE) + 0.5) / SIZE - 0.5
     planes = np.empty((3, CHANNELS, SIZE, SIZE), np.float32)
-    radii = {"x": 0.17, "y": 0.22, "z": 0.19}
+    radii = {"x": 0.16, "y": 0.2, "z": 0.18}
     gains = np.linspace(0.6, 1.4, FORM_CHANNELS)
     for plane, (first, second) in enumerate((("x", "y"), ("x", "z"), ("z", "y"))):  # columns, rows; each axis lies on two planes
         columns, rows = 0.5 * (axis / radii[first]) ** 2, 0.5 * (axis / radii[second]) ** 2
