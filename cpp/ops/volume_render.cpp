@@ -30,7 +30,9 @@ constexpr int kLargestResolution = 4096, kLargestPlane = 8192;
 // Columns 0 and 1 of the inverse: what turns a point into plane coordinates.
 void invert_axes(const PlaneAxes& matrices, float (&axes)[3][2][3]) {
   for (int plane = 0; plane < 3; ++plane) {
-    const auto m = [&](int i, int j) { return static_cast<double>(matrices[static_cast<std::size_t>(plane)][static_cast<std::size_t>(3 * (i % 3) + j % 3)]); };
+    const auto m = [&](int i, int j) {
+      return static_cast<double>(matrices[static_cast<std::size_t>(plane)][static_cast<std::size_t>(3 * (i % 3) + j % 3)]);
+    };
     const auto cofactor = [&](int i, int j) { return m(i + 1, j + 1) * m(i + 2, j + 2) - m(i + 1, j + 2) * m(i + 2, j + 1); };
     const double determinant = m(0, 0) * cofactor(0, 0) + m(0, 1) * cofactor(0, 1) + m(0, 2) * cofactor(0, 2);
     check_argument(std::isfinite(determinant) && std::abs(determinant) > 1e-9, "axes of plane ", plane,
@@ -173,8 +175,9 @@ Tensor planes_from_nchw(const Tensor& planes, DType dtype, Stream stream) {
   const std::int64_t channels = planes.size(1) / 3;
   Tensor out = Tensor::empty({planes.size(0), 3, planes.size(2), planes.size(3), channels}, dtype, planes.device(), "tri-planes");
   if (out.count() == 0) return out;
-  planes_from_nchw_table().select(planes.device())({planes.data<float>(), out.mutable_raw(), planes.size(0) * 3, channels,
-                                                    planes.size(2) * planes.size(3), dtype == DType::f16}, stream);
+  planes_from_nchw_table().select(planes.device())(
+      {planes.data<float>(), out.mutable_raw(), planes.size(0) * 3, channels, planes.size(2) * planes.size(3), dtype == DType::f16},
+      stream);
   return out;
 }
 
@@ -243,7 +246,11 @@ DensitySamples sample_density(const TriPlanes& planes, const TriPlaneDecoder& de
   out.density = Tensor::empty({points.size(0), points.size(1)}, DType::f32, device, "densities");
   if (want_colour) out.colour = Tensor::empty({points.size(0), points.size(1), field.colours}, DType::f32, device, "colours");
   if (out.density.count() == 0) return out;
-  const DensityArgs args{field, points.data<float>(), points.size(0), points.size(1), out.density.mutable_data<float>(),
+  const DensityArgs args{field,
+                         points.data<float>(),
+                         points.size(0),
+                         points.size(1),
+                         out.density.mutable_data<float>(),
                          want_colour ? out.colour.mutable_data<float>() : nullptr};
   sample_density_table().select(device)(args, stream);
   return out;

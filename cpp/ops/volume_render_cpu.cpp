@@ -50,7 +50,11 @@ void render_tiles(const RenderArgs& a, TileFn render, const void* context) {
   parallel_for(a.views * tiles, [&](std::int64_t i) {
     const std::int64_t view = i / tiles;
     const int top = static_cast<int>(i % tiles / across) * kTileSide, left = static_cast<int>(i % across) * kTileSide;
-    const Tile tile{view, top, left, std::min(top + kTileSide, a.resolution), std::min(left + kTileSide, a.resolution),
+    const Tile tile{view,
+                    top,
+                    left,
+                    std::min(top + kTileSide, a.resolution),
+                    std::min(left + kTileSide, a.resolution),
                     entries[static_cast<std::size_t>(view)]};
     tile_depths[static_cast<std::size_t>(i)] = render(a, tile, context);
   });
@@ -180,7 +184,8 @@ Entries render_ray(const RenderArgs& a, const Tile& tile, int row, int column) {
       const float before = k > 0 ? weights[k - 1] : 0.f, after = k < weights.size() ? weights[k] : 0.f;
       const float weight = (before + after) / 2.f;
       if (weight < a.skip_weight) continue;
-      for (int c = 0; c < a.field.colours; ++c) colour[static_cast<std::size_t>(c)] += weight * samples[k].colour[static_cast<std::size_t>(c)];
+      for (int c = 0; c < a.field.colours; ++c)
+        colour[static_cast<std::size_t>(c)] += weight * samples[k].colour[static_cast<std::size_t>(c)];
     }
     for (int c = 0; c < a.field.colours; ++c) {
       float value = colour[static_cast<std::size_t>(c)];

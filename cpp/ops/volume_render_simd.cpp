@@ -308,13 +308,13 @@ struct Context {
 
 // Scratch of one thread.
 struct Samples {
-  float *t, *density;           // coarse, then fine ones
-  float *x, *y, *z;             // of one run
-  float* hidden;                // [samples, stride]
-  float* features;              // [kRun, stride]
+  float *t, *density;  // coarse, then fine ones
+  float *x, *y, *z;  // of one run
+  float* hidden;  // [samples, stride]
+  float* features;  // [kRun, stride]
   float *sorted_t, *sorted_density, *weight, *alpha;  // along the ray
   float *cdf, *middle, *draw, *key, *colour_weight;
-  float* pixel;                 // [colours]
+  float* pixel;  // [colours]
   std::int32_t* rank;
   TapRows* taps;
 };
@@ -329,7 +329,8 @@ T* zeroed(Scratch& scratch, int n) {
 Samples take_samples(const Context& c, int most, int hidden_stride, int feature_stride, Scratch& scratch) {
   const int padded = round_up(most, kLanes) + 2 * kLanes;
   Samples s{};
-  for (float** p : {&s.t, &s.density, &s.sorted_t, &s.sorted_density, &s.weight, &s.alpha, &s.cdf, &s.middle, &s.draw, &s.key, &s.colour_weight})
+  for (float** p :
+       {&s.t, &s.density, &s.sorted_t, &s.sorted_density, &s.weight, &s.alpha, &s.cdf, &s.middle, &s.draw, &s.key, &s.colour_weight})
     *p = zeroed<float>(scratch, padded);
   for (float** p : {&s.x, &s.y, &s.z}) *p = zeroed<float>(scratch, kRun + kLanes);
   s.rank = zeroed<std::int32_t>(scratch, padded);
@@ -568,7 +569,8 @@ Entries render_ray(const RenderArgs& a, const Context& c, const Tile& tile, int 
   int first = 0;
   for (; first + kRows <= kept; first += kRows)
     colour_tile<kRows, kHiddenStride>(d, a.field.hidden, s.hidden + first * kHiddenStride, s.colour_weight + first, s.pixel);
-  colour_rest<kRows - 1, kHiddenStride>(kept - first, d, a.field.hidden, s.hidden + first * kHiddenStride, s.colour_weight + first, s.pixel);
+  colour_rest<kRows - 1, kHiddenStride>(kept - first, d, a.field.hidden, s.hidden + first * kHiddenStride, s.colour_weight + first,
+                                        s.pixel);
   const float offset = (a.white_back ? 1.f - weight_sum : 0.f) - kColourShift * kept_weight;
   float* out = a.features + view * a.field.colours * side * side + pixel;
   for (int i = 0; i < a.field.colours; ++i) out[i * side * side] = 2.f * (kColourScale * s.pixel[i] + offset) - 1.f;

@@ -200,8 +200,7 @@ FORGE_HD float draw(const RenderArgs& a, bool fine, std::int64_t view, std::int6
   const int count = fine ? a.fine : a.coarse;
   if (a.randomness == Randomness::midpoints) return fine ? (static_cast<float>(k) + 0.5f) / static_cast<float>(count) : 0.5f;
   const std::int64_t position = ray * count + k;
-  if (a.randomness == Randomness::given)
-    return (fine ? a.u_fine : a.u_coarse)[view * a.resolution * a.resolution * count + position];
+  if (a.randomness == Randomness::given) return (fine ? a.u_fine : a.u_coarse)[view * a.resolution * a.resolution * count + position];
   RandomKey key;
   key.seed = a.seed;
   key.index = a.index[view];

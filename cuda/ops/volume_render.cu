@@ -37,8 +37,8 @@ __device__ Entries range_of(const OrderedRange& range) {
 struct Launch {
   RenderArgs args;
   OrderedRange* entries;  // [V], of the rays that hit the box
-  OrderedRange* depths;   // [V]
-  float* colours;         // [blocks, samples, colours]
+  OrderedRange* depths;  // [V]
+  float* colours;  // [blocks, samples, colours]
 };
 
 __device__ std::int64_t range_index(const RenderArgs& a, std::int64_t view) { return a.batch_coupled ? 0 : view; }
@@ -145,7 +145,8 @@ __device__ void stage_decoder(const Field& f, float* weight0, float* weight1) {
 
 // Weights of the intervals of n samples. Each thread multiplies what lies before its own.
 __device__ void march(const float* t, const float* density, int n, float* alpha, float* weight) {
-  for (int k = static_cast<int>(threadIdx.x); k < n - 1; k += kThreads) alpha[k] = interval_alpha(t[k], t[k + 1], density[k], density[k + 1]);
+  for (int k = static_cast<int>(threadIdx.x); k < n - 1; k += kThreads)
+    alpha[k] = interval_alpha(t[k], t[k + 1], density[k], density[k + 1]);
   __syncthreads();
   for (int k = static_cast<int>(threadIdx.x); k < n - 1; k += kThreads) {
     float transmittance = 1.f;
@@ -187,8 +188,8 @@ __global__ void __launch_bounds__(kThreads) render_rays(Launch launch) {
   const std::int64_t pixels = static_cast<std::int64_t>(a.resolution) * a.resolution;
   for (std::int64_t i = blockIdx.x; i < a.views * pixels; i += gridDim.x) {
     const std::int64_t view = i / pixels, pixel = i % pixels, row = row_of(a, view);
-    const Ray ray = camera_ray(a.cameras + 25 * view, static_cast<int>(pixel / a.resolution), static_cast<int>(pixel % a.resolution),
-                               a.resolution);
+    const Ray ray =
+        camera_ray(a.cameras + 25 * view, static_cast<int>(pixel / a.resolution), static_cast<int>(pixel % a.resolution), a.resolution);
     float start, end;
     ray_range(a, ray, range_of(launch.entries[range_index(a, view)]), start, end);
     const auto decode_sample = [&](int k) {
@@ -310,7 +311,8 @@ void render_cuda(const RenderArgs& args, Stream stream) {
   const std::int64_t pixels = static_cast<std::int64_t>(args.resolution) * args.resolution;
   const std::int64_t resident = static_cast<std::int64_t>(cuda::multiprocessor_count()) * kBlocksPerProcessor;
   const std::int64_t rays = args.views * pixels, count = rays < resident ? rays : resident;
-  const std::size_t colours = args.features != nullptr ? static_cast<std::size_t>(count * (args.coarse + args.fine) * args.field.colours) : 1;
+  const std::size_t colours =
+      args.features != nullptr ? static_cast<std::size_t>(count * (args.coarse + args.fine) * args.field.colours) : 1;
   const cuda::Scratch<OrderedRange> ranges(static_cast<std::size_t>(2 * args.views), cuda::to_cuda(stream), "ranges of depths");
   const cuda::Scratch<float> scratch(colours, cuda::to_cuda(stream), "colours of resident rays");
   const Launch launch{args, ranges.data(), ranges.data() + args.views, scratch.data()};

@@ -52,7 +52,8 @@ void bind_volume_render(py::module_& module) {
   py::class_<VolumeRenderOutput>(module, "VolumeRenderOutput",
                                  "Result of volume_render; see forge_rt/ops/volume_render.h. Pass it back as `out=` to reuse its memory.")
       .def_property_readonly(
-          "features", [](const VolumeRenderOutput& o) { return from_tensor(o.features); }, "[V, colours, res, res] float32; None for depth_only")
+          "features", [](const VolumeRenderOutput& o) { return from_tensor(o.features); },
+          "[V, colours, res, res] float32; None for depth_only")
       .def_property_readonly(
           "depth", [](const VolumeRenderOutput& o) { return from_tensor(o.depth); }, "[V, 1, res, res] float32, distance along the ray")
       .def_property_readonly(
@@ -66,7 +67,8 @@ void bind_volume_render(py::module_& module) {
         const py::gil_scoped_release release;
         return planes_from_nchw(p, precision);
       },
-      py::arg("planes"), py::arg("dtype") = "float32", "[B, 3 C, H, W] float32 -> [B, 3, H, W, C] float32 or float16, as volume_render reads them.");
+      py::arg("planes"), py::arg("dtype") = "float32",
+      "[B, 3 C, H, W] float32 -> [B, 3, H, W, C] float32 or float16, as volume_render reads them.");
 
   module.def(
       "volume_render",
@@ -113,8 +115,10 @@ void bind_volume_render(py::module_& module) {
       py::arg("axes") = "next3d", py::arg("u_coarse") = py::none(), py::arg("u_fine") = py::none(), py::arg("seed") = py::none(),
       py::arg("index") = py::none(), py::arg("batch_coupled") = false, py::arg("white_back") = false, py::arg("depth_only") = false,
       py::arg("skip_weight") = 0.f, py::arg("out") = nullptr,
-      "Renders planes [B, 3, H, W, C] (float32 or float16, channels last) from cameras [V, 25]; `rows` [V] says which planes a view looks at.\n"
-      "Sample positions: u_coarse [V, R, coarse] and u_fine [V, R, fine] in [0, 1); or seed and index [V]; or neither: midpoints, no noise.\n"
+      "Renders planes [B, 3, H, W, C] (float32 or float16, channels last) from cameras [V, 25]; `rows` [V] says which planes a view looks "
+      "at.\n"
+      "Sample positions: u_coarse [V, R, coarse] and u_fine [V, R, fine] in [0, 1); or seed and index [V]; or neither: midpoints, no "
+      "noise.\n"
       "skip_weight leaves out colours that would weigh less: a feature differs by at most 2.002 (coarse + fine) skip_weight.\n"
       "batch_coupled: depth clamp and missed rays look at the whole batch, as published.");
 

@@ -53,7 +53,9 @@ def scene() -> Scene:
     planes = np.empty((3, CHANNELS, SIZE, SIZE), np.float32)
     radii = {"x": 0.16, "y": 0.2, "z": 0.18}
     gains = np.linspace(0.6, 1.4, FORM_CHANNELS)
-    for plane, (first, second) in enumerate((("x", "y"), ("x", "z"), ("z", "y"))):  # columns, rows; each axis lies on two planes
+    for plane, (first, second) in enumerate(
+        (("x", "y"), ("x", "z"), ("z", "y"))
+    ):  # columns, rows; each axis lies on two planes
         columns, rows = 0.5 * (axis / radii[first]) ** 2, 0.5 * (axis / radii[second]) ** 2
         share = np.minimum(columns[None, :] + rows[:, None] - FAR, 0)
         planes[plane, :FORM_CHANNELS] = gains[:, None, None] * share
