@@ -391,3 +391,36 @@ def test_wrong_decoder():
         fr.TriPlaneDecoder(*arrays[:3], arrays[3][:-1])
     with pytest.raises(fr.InvalidArgumentError, match="3 C channels on axis 1, got 32"):
         fr.planes_from_nchw(np.zeros((1, 32, 4, 4), np.float32))
+
+
+# ---- CUDA against the CPU ----
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(fr.cuda_status()["device_count"] == 0, reason=f"no GPU: {fr.cuda_status()['reason']}")
+@pytest.mark.parametrize(
+    ("sizes", "options"),
+    [
+        (dict(), dict(coarse=12, fine=12)),
+        (dict(), dict(coarse=70, fine=80, skip_weight=1e-3)),
+        (dict(channels=8, hidden=8, colours=3, size=(3, 5)), dict(coarse=8, fine=5)),
+        (dict(batch=2), dict(coarse=9, fine=0, ray_range="auto", white_back=True, batch_coupled=True)),
+    ],
+    ids=str,
+)
+def test_cuda_twin(sizes, options):
+    def gpu(array):
+        return fr.from_dlpack(np.ascontiguousarray(array)).to("cuda:0")
+
+    planes, decoder, cameras = scene(**sizes)
+    for values in (planes, planes.astype(np.float16)):
+        there = fr.volume_render(gpu(values), decoder.to("cuda:0"), gpu(cameras), resolution=2, **options)
+        got = [np.asarray(a.to("cpu")) for a in (there.features, there.depth, there.weight_sum)]
+        want = render(values, decoder, cameras, resolution=2, **options)
+        close(got, want, atol=tol.RENDER + 2.002 * options.get("skip_weight", 0))
+    points = np.random.default_rng(0).uniform(-0.6, 0.6, (len(planes), 33, 3)).astype(np.float32)
+    density = fr.sample_density(gpu(planes), decoder.to("cuda:0"), gpu(points)).to("cpu")
+    np.testing.assert_allclose(density, fr.sample_density(planes, decoder, points), atol=tol.RENDER)
+    nchw = points.reshape(1, 3, 1, -1) * 1e3
+    for dtype in ("float32", "float16"):
+        np.testing.assert_array_equal(fr.planes_from_nchw(gpu(nchw), dtype).to("cpu"), fr.planes_from_nchw(nchw, dtype))
