@@ -63,6 +63,8 @@ set(FORGE_SOURCES
   cpp/ops/rasterize_cpu.cpp
   cpp/ops/unwarp_labels.cpp
   cpp/ops/unwarp_labels_cpu.cpp
+  cpp/ops/volume_render.cpp
+  cpp/ops/volume_render_cpu.cpp
   cpp/production/tar_writer.cpp
 )
 if(WIN32)
@@ -79,6 +81,7 @@ set(FORGE_SIMD_SOURCES
   cpp/ops/png_filter_simd.cpp
   cpp/ops/rasterize_simd.cpp
   cpp/ops/unwarp_labels_simd.cpp
+  cpp/ops/volume_render_simd.cpp
 )
 
 # Called only after a look at the processor; empty where FORGE_RT_X86_SIMD is not defined.
@@ -99,4 +102,5 @@ set(FORGE_CUDA_SOURCES
   cuda/ops/rasterize.cu
   cuda/ops/sample_texture.cu
   cuda/ops/unwarp_labels.cu
+  cuda/ops/volume_render.cu
 )

@@ -7,6 +7,7 @@
 #include "rasterize_table.h"
 #include "sample_texture_table.h"
 #include "unwarp_labels_table.h"
+#include "volume_render_table.h"
 
 namespace forge_rt {
 namespace {
@@ -31,7 +32,10 @@ std::vector<OpPath> op_paths(Device device) {
           describe(labels::point_visibility_table(), device),
           describe(crop::crop_image_table(), device),
           describe(unwarp::unwarp_labels_table(), device),
-          describe(unwarp::unwarp_map_table(), device)};
+          describe(unwarp::unwarp_map_table(), device),
+          describe(volume::volume_render_table(), device),
+          describe(volume::sample_density_table(), device),
+          describe(volume::planes_from_nchw_table(), device)};
 }
 
 }  // namespace forge_rt

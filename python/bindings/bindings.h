@@ -24,6 +24,7 @@ void bind_forge_head(py::module_& module);
 void bind_head(py::module_& module);
 void bind_production(py::module_& module);
 void bind_raster(py::module_& module);
+void bind_volume_render(py::module_& module);
 
 /// Any array the caller may pass: forge_rt.Tensor, an object with __dlpack__ (torch, CuPy, JAX: zero copy), or what NumPy
 /// can convert. With `dtype`, arrays of NumPy's making (lists, other dtypes, strided arrays) are converted; device arrays never are.

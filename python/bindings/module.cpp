@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module) {
   forge_rt::python::bind_face_analyzer(module);
   forge_rt::python::bind_production(module);
   forge_rt::python::bind_raster(module);
+  forge_rt::python::bind_volume_render(module);
 }

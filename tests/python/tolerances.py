@@ -28,6 +28,15 @@ TEXTURE_BILINEAR = 2e-5
 #: Nearest lookups nearer than this to a border between texels may fall on either side.
 TEXEL_BORDER = 1e-4
 
+# ---- volume_render ----
+
+#: float32 sums over some 100 samples; coordinates are rounded before they are multiplied by the plane's size, and random planes
+#: change fully from texel to texel. The bar of published pictures.
+RENDER = 2e-5
+#: Depth is divided by the weight sum, and noise below this sum.
+RENDER_DEPTH = 1e-4
+RENDER_SOLID = 1e-3
+
 # ---- heads ----
 
 #: Vertices of a head of 0.2 m in float32 (1e-8 m per rounding), about 100 terms, against float64.

@@ -37,4 +37,5 @@
 #include "forge_rt/ops/rasterize.h"
 #include "forge_rt/ops/sample_texture.h"
 #include "forge_rt/ops/unwarp_labels.h"
+#include "forge_rt/ops/volume_render.h"
 #include "forge_rt/version.h"

@@ -48,6 +48,11 @@ BENCHMARKS = {
             "forge_rt.bench.faces",
         ),
         Benchmark(
+            "render",
+            "tri-plane volume rendering, 64 x 64 and 128 x 128 rays of 48 + 48 samples, against PyTorch",
+            "forge_rt.bench.render",
+        ),
+        Benchmark(
             "production",
             "a data set of 300 samples against the renderer alone; 20,000 small samples with flat memory",
             "forge_rt.bench.production",
