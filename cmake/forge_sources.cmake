@@ -83,6 +83,7 @@ set(FORGE_SIMD_SOURCES
   cpp/ops/assemble_planes_simd.cpp
   cpp/ops/bias_act_simd.cpp
   cpp/ops/crop_image_simd.cpp
+  cpp/ops/fill_enclosed_simd.cpp
   cpp/ops/head_lbs_simd.cpp
   cpp/ops/neural_texture_simd.cpp
   cpp/ops/png_filter_simd.cpp
