@@ -46,11 +46,10 @@ void check_dynamic(const Tensor& content, const Tensor& alpha, const char* name,
 }
 
 void check_statics(const Tensor& statics, const Sizes& s, Device device) {
-  const bool shaped =
-      statics.defined() && statics.dtype() == DType::f32 && statics.is_contiguous() &&
-      ((statics.rank() == 5 && statics.size(1) == kPlanes && statics.size(2) == s.channels) ||
-       (statics.rank() == 4 && statics.size(1) == kPlanes * s.channels)) &&
-      statics.size(-2) == s.height && statics.size(-1) == s.width && (statics.size(0) == s.batch || statics.size(0) == 1);
+  const bool shaped = statics.defined() && statics.dtype() == DType::f32 && statics.is_contiguous() &&
+                      ((statics.rank() == 5 && statics.size(1) == kPlanes && statics.size(2) == s.channels) ||
+                       (statics.rank() == 4 && statics.size(1) == kPlanes * s.channels)) &&
+                      statics.size(-2) == s.height && statics.size(-1) == s.width && (statics.size(0) == s.batch || statics.size(0) == 1);
   check_argument(shaped, "statics must be [", s.batch, " or 1, 3, ", s.channels, ", ", s.height, ", ", s.width, "] or [", s.batch,
                  " or 1, ", kPlanes * s.channels, ", ", s.height, ", ", s.width, "] float32, got ",
                  statics.defined() ? statics.str() : "nothing");
@@ -68,8 +67,7 @@ void AssembleOptions::validate() const {
 Tensor assemble_planes(const PlaneInputs& inputs, const AssembleOptions& options, Stream stream) {
   options.validate();
   const auto s = planes::sizes_of(inputs);
-  Tensor out =
-      Tensor::empty({s.batch, planes::kPlanes, s.height, s.width, s.channels}, options.dtype, inputs.front.device(), "tri-planes");
+  Tensor out = Tensor::empty({s.batch, planes::kPlanes, s.height, s.width, s.channels}, options.dtype, inputs.front.device(), "tri-planes");
   assemble_planes_into(out, inputs, options, false, stream);
   return out;
 }

@@ -66,10 +66,8 @@ void assemble_simd(const AssembleArgs& a, Stream) {
       const int plane = static_cast<int>(i / tiles % a.count), n = static_cast<int>(a.pixels - p < kTile ? a.pixels - p : kTile);
       blend_tile(a, b, plane, p, n, tile);
       const std::int64_t first = ((b * kPlanes + plane) * a.pixels + p) * a.channels;
-      if (a.half)
-        write_tile(tile, a.channels, n, static_cast<std::uint16_t*>(a.out) + first);
-      else
-        write_tile(tile, a.channels, n, static_cast<float*>(a.out) + first);
+      if (a.half) write_tile(tile, a.channels, n, static_cast<std::uint16_t*>(a.out) + first);
+      else write_tile(tile, a.channels, n, static_cast<float*>(a.out) + first);
     }
   });
 }

@@ -45,10 +45,8 @@ FORGE_HD std::uint16_t to_half(float value) {
 FORGE_HD float blend_value(float dynamic, float fixed, float alpha) { return dynamic * alpha + fixed * (1.f - alpha); }
 
 FORGE_HD void store_value(const AssembleArgs& a, std::int64_t index, float value) {
-  if (a.half)
-    static_cast<std::uint16_t*>(a.out)[index] = to_half(value);
-  else
-    static_cast<float*>(a.out)[index] = value;
+  if (a.half) static_cast<std::uint16_t*>(a.out)[index] = to_half(value);
+  else static_cast<float*>(a.out)[index] = value;
 }
 
 // Channel `c` at pixel `p` of one plane.

@@ -105,8 +105,12 @@ void fill_simd(const FillArgs& a, Stream) {
     const int words = words_of(a.width);
     const std::size_t count = static_cast<std::size_t>(words) * static_cast<std::size_t>(a.height);
     const auto rows = static_cast<std::size_t>(a.height);
-    const Image image{scratch.take<Word>(count), scratch.take<Word>(count), scratch.take<std::uint8_t>(rows),
-                      scratch.take<std::uint8_t>(rows), a.height, words};
+    const Image image{scratch.take<Word>(count),
+                      scratch.take<Word>(count),
+                      scratch.take<std::uint8_t>(rows),
+                      scratch.take<std::uint8_t>(rows),
+                      a.height,
+                      words};
     for (std::size_t i = 0; i < count; ++i) image.reached[i] = 0;
     for (std::size_t y = 0; y < rows; ++y) image.news_below[y] = image.news_above[y] = 0;
     find_passing(a, a.alpha + b * pixels, image);

@@ -14,7 +14,7 @@ constexpr int kWordBits = 32;
 
 struct FillArgs {
   const float* alpha;  // [batch, height, width]
-  float* out;          // [batch, height, width], may be alpha
+  float* out;  // [batch, height, width], may be alpha
   std::int64_t batch;
   int height, width;
   bool binarise;

@@ -23,8 +23,7 @@ FORGE_HD void view_point(const ViewArgs& a, std::int64_t i) {
   const float* p = a.points + 3 * i;
   const float v[3] = {p[0], -p[1], p[2]};
   float t[3];
-  for (int k = 0; k < 3; ++k)
-    t[k] = ((v[0] * a.rotation[0][k] + v[1] * a.rotation[1][k] + v[2] * a.rotation[2][k]) + a.shift[k]) * a.scale;
+  for (int k = 0; k < 3; ++k) t[k] = ((v[0] * a.rotation[0][k] + v[1] * a.rotation[1][k] + v[2] * a.rotation[2][k]) + a.shift[k]) * a.scale;
   if (a.clip) {
     float* q = a.out + 4 * i;
     q[0] = t[0];

@@ -48,8 +48,7 @@ void sum_columns(const Columns& c, const float* row, float* out) {
   for (int x = 0; x < c.out; x += kLanes) {
     const Int first = load(c.first + x), count = load(c.count + x);
     Float sum = zero_float();
-    for (int t = 0; t < c.most; ++t)
-      sum = add(sum, mul(load(c.weights + t * c.pitch + x), gather(row + t, first, greater(count, set(t)))));
+    for (int t = 0; t < c.most; ++t) sum = add(sum, mul(load(c.weights + t * c.pitch + x), gather(row + t, first, greater(count, set(t)))));
     store_up_to(out + x, c.out - x, sum);
   }
 }

@@ -46,10 +46,8 @@ struct Regions {
 FORGE_HD Regions regions_of(const ResizeArgs& a, const std::int64_t* box) {
   Regions r = {{0, a.in_height, 0, a.in_width}, {0, a.out_height, 0, a.out_width}};
   if (box == nullptr) return r;
-  if (a.paste)
-    r.to = clamp_box(box, a.out_height, a.out_width);
-  else
-    r.from = clamp_box(box, a.in_height, a.in_width);
+  if (a.paste) r.to = clamp_box(box, a.out_height, a.out_width);
+  else r.from = clamp_box(box, a.in_height, a.in_width);
   return r;
 }
 
@@ -99,7 +97,8 @@ struct AxisTaps {
 // One value: the rows first, then along the row. `from` points at the region's first pixel.
 FORGE_HD float resize_value(const float* from, std::int64_t stride, const AxisTaps& rows, const AxisTaps& columns, int y, int x) {
   const Span vertical = rows.span[y], across = columns.span[x];
-  const float *wy = rows.weights + static_cast<std::int64_t>(y) * rows.most, *wx = columns.weights + static_cast<std::int64_t>(x) * columns.most;
+  const float *wy = rows.weights + static_cast<std::int64_t>(y) * rows.most,
+              *wx = columns.weights + static_cast<std::int64_t>(x) * columns.most;
   float sum = 0.f;
   for (int i = 0; i < across.count; ++i) {
     const float* p = from + vertical.first * stride + across.first + i;

@@ -57,15 +57,12 @@ void set_filter(UpfirdnArgs& args, const Tensor& filter, bool flip, float gain) 
   const bool square = filter.rank() == 2;
   const int height = static_cast<int>(filter.size(0)), width = static_cast<int>(filter.size(-1));
   const float* f = filter.data<float>();
-  for (std::int64_t i = 0; i < filter.count(); ++i)
-    check_argument(std::isfinite(f[i]), "filter must be finite, value ", i, " is ", f[i]);
+  for (std::int64_t i = 0; i < filter.count(); ++i) check_argument(std::isfinite(f[i]), "filter must be finite, value ", i, " is ", f[i]);
   args.ay.taps = height;
   args.ax.taps = width;
   Factors factors;
-  if (square)
-    factors = factorize(f, height, width);
-  else
-    factors = {{f, f + height}, {f, f + width}};
+  if (square) factors = factorize(f, height, width);
+  else factors = {{f, f + height}, {f, f + width}};
   args.separable = !factors.rows.empty();
   if (args.separable) {
     for (int i = 0; i < height; ++i) args.filter[i] = factors.rows[flip ? i : height - 1 - i] * gain;
@@ -98,8 +95,8 @@ void UpfirdnOptions::validate() const {
 Tensor upfirdn2d(const Tensor& x, const Tensor& filter, const UpfirdnOptions& options, Stream stream) {
   expect(x, "x", "[B, C, H, W]", DType::f32, {kAny, kAny, kAny, kAny});
   options.validate();
-  check_argument(filter.defined() && filter.dtype() == DType::f32 && (filter.rank() == 1 || filter.rank() == 2) &&
-                     filter.is_contiguous() && filter.device().is_cpu(),
+  check_argument(filter.defined() && filter.dtype() == DType::f32 && (filter.rank() == 1 || filter.rank() == 2) && filter.is_contiguous() &&
+                     filter.device().is_cpu(),
                  "filter must be [T] or [Th, Tw] float32 on the CPU, got ", filter.str());
   const int most = filter.rank() == 1 ? upfirdn::kMostTaps : upfirdn::kMostSquareTaps;
   check_argument(filter.size(0) >= 1 && filter.size(-1) >= 1 && filter.size(0) <= most && filter.size(-1) <= most, "filter must have 1..",
@@ -131,7 +128,8 @@ Tensor upsample2d(const Tensor& x, const Tensor& filter, Stream stream) {
   const auto [tx, ty] = taps_of(filter);
   return upfirdn2d(
       x, filter,
-      {.up_x = 2, .up_y = 2, .padding = {(tx + 1) / 2, (tx - 2) >> 1, (ty + 1) / 2, (ty - 2) >> 1}, .flip_filter = false, .gain = 4}, stream);
+      {.up_x = 2, .up_y = 2, .padding = {(tx + 1) / 2, (tx - 2) >> 1, (ty + 1) / 2, (ty - 2) >> 1}, .flip_filter = false, .gain = 4},
+      stream);
 }
 
 Tensor downsample2d(const Tensor& x, const Tensor& filter, Stream stream) {

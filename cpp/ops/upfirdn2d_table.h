@@ -58,8 +58,7 @@ FORGE_HD float upfirdn_value(const UpfirdnArgs& a, const float* plane, int x, in
   for (int ty = rows.tap, row = rows.sample; ty < a.ay.taps; ty += a.ay.up, ++row) {
     if (row < 0 || row >= a.ay.in) continue;
     for (int tx = columns.tap, column = columns.sample; tx < a.ax.taps; tx += a.ax.up, ++column)
-      if (column >= 0 && column < a.ax.in)
-        sum += a.filter[ty * a.ax.taps + tx] * plane[static_cast<std::int64_t>(row) * a.ax.in + column];
+      if (column >= 0 && column < a.ax.in) sum += a.filter[ty * a.ax.taps + tx] * plane[static_cast<std::int64_t>(row) * a.ax.in + column];
   }
   return sum;
 }

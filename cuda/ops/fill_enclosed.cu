@@ -69,8 +69,10 @@ __global__ void __launch_bounds__(kThreads) flood_images(Launch launch) {
 
 void fill_cuda(const FillArgs& args, Stream stream) {
   const cuda::DeviceGuard guard = cuda::DeviceGuard::of(args.out);
-  const auto count = static_cast<std::size_t>(args.batch) * static_cast<std::size_t>(args.height) * static_cast<std::size_t>(words_of(args.width));
-  const cuda::Scratch<Word> passing(count, cuda::to_cuda(stream), "flooded pixels"), reached(count, cuda::to_cuda(stream), "flooded pixels");
+  const auto count =
+      static_cast<std::size_t>(args.batch) * static_cast<std::size_t>(args.height) * static_cast<std::size_t>(words_of(args.width));
+  const cuda::Scratch<Word> passing(count, cuda::to_cuda(stream), "flooded pixels"),
+      reached(count, cuda::to_cuda(stream), "flooded pixels");
   const Launch launch{args, passing.data(), reached.data()};
   const dim3 grid(static_cast<unsigned>(args.batch < 65535 ? args.batch : 65535), 1, 1);
   flood_images<<<grid, kThreads, 0, cuda::to_cuda(stream)>>>(launch);
