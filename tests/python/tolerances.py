@@ -36,3 +36,10 @@ LBS_M = 2e-6
 ROTATION = 3e-6
 #: Unit normals: sums of float32 cross products of similar size.
 NORMAL = 2e-6
+
+# ---- image ops ----
+
+#: float32 sums of filter taps and resize weights (up to some hundred terms of order 1) against float64.
+IMAGE_OPS = 1e-5
+#: Texture values and alphas of the golden views, as their README states.
+GOLDEN_TEXTURE = 1e-4

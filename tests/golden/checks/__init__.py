@@ -1,5 +1,11 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
-from . import cameras, flame_lbs, metrics, raster
+from . import cameras, flame_lbs, metrics, ops, raster
 
-SECTIONS = {"raster.npz": raster, "flame_lbs.npz": flame_lbs, "cameras.npz": cameras, "metrics.npz": metrics}
+SECTIONS = {
+    "ops.npz": ops,
+    "raster.npz": raster,
+    "flame_lbs.npz": flame_lbs,
+    "cameras.npz": cameras,
+    "metrics.npz": metrics,
+}
