@@ -49,11 +49,17 @@ FORGE_HD void store_value(const AssembleArgs& a, std::int64_t index, float value
   else static_cast<float*>(a.out)[index] = value;
 }
 
+// Which of three, without an address: indexed arguments of a kernel would be copied to local memory.
+FORGE_HD const float* of_plane(const float* const (&pointers)[kPlanes], int plane) {
+  return plane == 0 ? pointers[0] : plane == 1 ? pointers[1] : pointers[2];
+}
+
 // Channel `c` at pixel `p` of one plane.
 FORGE_HD float plane_value(const AssembleArgs& a, std::int64_t b, int plane, std::int64_t c, std::int64_t p) {
   const float fixed = a.statics[b * a.static_stride + (plane * a.channels + c) * a.pixels + p];
-  if (a.dynamic[plane] == nullptr) return fixed;
-  return blend_value(a.dynamic[plane][(b * a.channels + c) * a.pixels + p], fixed, a.alpha[plane][b * a.pixels + p]);
+  const float* dynamic = of_plane(a.dynamic, plane);
+  if (dynamic == nullptr) return fixed;
+  return blend_value(dynamic[(b * a.channels + c) * a.pixels + p], fixed, of_plane(a.alpha, plane)[b * a.pixels + p]);
 }
 
 }  // namespace forge_rt::planes

@@ -17,7 +17,7 @@ constexpr int kSquare = 8;  // pixels and channels that are transposed together
 // What a block needs; `tile` is [pixel][channel], a row per pixel.
 struct Work {
   Taps taps[kLanes];
-  std::int32_t texel[4][kLanes], count[kLanes];
+  std::int32_t texel[4][kLanes];
   float weight[4][kLanes];
   float* tile;
   float* background;  // [channels]
@@ -26,12 +26,18 @@ struct Work {
 
 // out[c] = weighted texels of one pixel.
 void read_pixel(const TextureArgs& a, const float* texture, const Taps& taps, float* out) {
-  const float* texel[4] = {};
-  for (int k = 0; k < taps.count; ++k) texel[k] = texture + taps.texel[k] * a.channels;
+  const float* texel[4];
+  float weight[4];
+  int count = 0;
+  for (int k = 0; k < 4; ++k) {
+    if (taps.texel[k] < 0) continue;
+    texel[count] = texture + taps.texel[k] * a.channels;
+    weight[count++] = taps.weight[k];
+  }
   for (std::int64_t c = 0; c < a.channels; c += kLanes) {
     const int n = static_cast<int>(a.channels - c < kLanes ? a.channels - c : kLanes);
     Float sum = zero_float();
-    for (int k = 0; k < taps.count; ++k) sum = add(sum, mul(set(taps.weight[k]), load_up_to(texel[k] + c, n)));
+    for (int k = 0; k < count; ++k) sum = add(sum, mul(set(weight[k]), load_up_to(texel[k] + c, n)));
     store_up_to(out + c, n, sum);
   }
 }
@@ -86,18 +92,19 @@ void write_tile(const TextureArgs& a, const Work& work, std::int64_t b, std::int
 
 void gather_channels(const TextureArgs& a, Work& work, const float* texture, std::int64_t b, std::int64_t p, int n) {
   for (int i = 0; i < kLanes; ++i) {
-    work.count[i] = i < n ? work.taps[i].count : 0;
     for (int k = 0; k < 4; ++k) {
-      const bool used = k < work.count[i];
-      work.texel[k][i] = used ? work.taps[i].texel[k] : 0;
-      work.weight[k][i] = used ? work.taps[i].weight[k] : 0.f;
+      work.texel[k][i] = i < n ? work.taps[i].texel[k] : -1;
+      work.weight[k][i] = i < n ? work.taps[i].weight[k] : 0.f;
     }
   }
-  const Int count = load(work.count);
   for (std::int64_t c = 0; c < a.channels; ++c) {
     const float* plane = texture + c * a.height * a.width;
     Float sum = zero_float();
-    for (int k = 0; k < 4; ++k) sum = add(sum, mul(load(work.weight[k]), gather(plane, load(work.texel[k]), greater(count, set(k)))));
+    for (int k = 0; k < 4; ++k) {
+      const Int texel = load(work.texel[k]);
+      const Mask inside = greater(texel, set(-1));
+      sum = add(sum, select(inside, mul(load(work.weight[k]), gather(plane, texel, inside)), zero_float()));
+    }
     if (!a.features_last) {
       put(a, a.features + feature_index(a, b, p, c), n, sum);
       continue;

@@ -26,9 +26,8 @@ struct TextureArgs {
 using TextureFn = void (*)(const TextureArgs&, Stream);
 OpTable<TextureFn>& texture_table();
 
-// Texels under a bilinear lookup that lie inside.
+// Texels under a bilinear lookup; -1 where one lies outside.
 struct Taps {
-  int count;
   int texel[4];
   float weight[4];
 };
@@ -36,17 +35,15 @@ struct Taps {
 // As sample_texture: zero outside, nothing for NaN.
 FORGE_HD Taps find_taps(float u, float v, int height, int width) {
   const float x = ((u + 1.f) * static_cast<float>(width) - 1.f) / 2.f, y = ((v + 1.f) * static_cast<float>(height) - 1.f) / 2.f;
-  Taps taps;
-  taps.count = 0;
   // A comparison with NaN is false.
-  if (!(x > -2.f && y > -2.f && x < static_cast<float>(width) + 1.f && y < static_cast<float>(height) + 1.f)) return taps;
-  const int x0 = static_cast<int>(floorf(x)), y0 = static_cast<int>(floorf(y));
+  const bool near = x > -2.f && y > -2.f && x < static_cast<float>(width) + 1.f && y < static_cast<float>(height) + 1.f;
+  const int x0 = near ? static_cast<int>(floorf(x)) : -2, y0 = near ? static_cast<int>(floorf(y)) : -2;
   const float fx = x - static_cast<float>(x0), fy = y - static_cast<float>(y0);
+  Taps taps;
   for (int tap = 0; tap < 4; ++tap) {
     const int column = x0 + (tap & 1), row = y0 + (tap >> 1);
-    if (column < 0 || column >= width || row < 0 || row >= height) continue;
-    taps.texel[taps.count] = row * width + column;
-    taps.weight[taps.count++] = ((tap & 1) ? fx : 1.f - fx) * ((tap >> 1) ? fy : 1.f - fy);
+    taps.texel[tap] = column < 0 || column >= width || row < 0 || row >= height ? -1 : row * width + column;
+    taps.weight[tap] = ((tap & 1) ? fx : 1.f - fx) * ((tap >> 1) ? fy : 1.f - fy);
   }
   return taps;
 }
@@ -54,7 +51,8 @@ FORGE_HD Taps find_taps(float u, float v, int height, int width) {
 // Weighted texels: `step` apart, in the order of the taps.
 FORGE_HD float sum_taps(const Taps& taps, const float* texels, std::int64_t step) {
   float sum = 0.f;
-  for (int k = 0; k < taps.count; ++k) sum += taps.weight[k] * texels[taps.texel[k] * step];
+  for (int k = 0; k < 4; ++k)
+    if (taps.texel[k] >= 0) sum += taps.weight[k] * texels[taps.texel[k] * step];
   return sum;
 }
 
