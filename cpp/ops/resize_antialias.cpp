@@ -21,15 +21,16 @@ void resize_scalar(const ResizeArgs& a, Stream) {
   const SampleTaps* taps = make_taps(scratch, a);
   const std::int64_t in_plane = static_cast<std::int64_t>(a.in_height) * a.in_width,
                      out_plane = static_cast<std::int64_t>(a.out_height) * a.out_width;
-  parallel_for_ranges(a.batch * a.channels, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t plane = begin; plane < end; ++plane) {
+  parallel_for_ranges(a.batch * a.channels * a.out_height, 512 / a.out_width + 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t plane = i / a.out_height;
       const SampleTaps& t = taps[a.boxes != nullptr ? plane / a.channels : 0];
       const Box &from = t.regions.from, &to = t.regions.to;
+      const int y = static_cast<int>(i % a.out_height);  // rows of the box first; a paste leaves the others alone
+      if (y >= height_of(to)) continue;
       const float* in = a.in + plane * in_plane + static_cast<std::int64_t>(from.row0) * a.in_width + from.column0;
-      for (int y = 0; y < height_of(to); ++y) {
-        float* out = a.out + plane * out_plane + static_cast<std::int64_t>(to.row0 + y) * a.out_width + to.column0;
-        for (int x = 0; x < width_of(to); ++x) out[x] = resize_value(in, a.in_width, t.rows, t.columns, y, x);
-      }
+      float* out = a.out + plane * out_plane + static_cast<std::int64_t>(to.row0 + y) * a.out_width + to.column0;
+      for (int x = 0; x < width_of(to); ++x) out[x] = resize_value(in, a.in_width, t.rows, t.columns, y, x);
     }
   });
 }

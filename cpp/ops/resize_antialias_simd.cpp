@@ -62,20 +62,20 @@ void resize_simd(const ResizeArgs& a, Stream) {
 
   const std::int64_t in_plane = static_cast<std::int64_t>(a.in_height) * a.in_width,
                      out_plane = static_cast<std::int64_t>(a.out_height) * a.out_width;
-  parallel_for_ranges(a.batch * a.channels, 1, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for_ranges(a.batch * a.channels * a.out_height, 8192 / a.out_width + 1, [&](std::int64_t begin, std::int64_t end) {
     Scratch own;
     float* row = own.take<float>(static_cast<std::size_t>(a.in_width));
-    for (std::int64_t plane = begin; plane < end; ++plane) {
-      const std::int64_t sample = a.boxes != nullptr ? plane / a.channels : 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t plane = i / a.out_height, sample = a.boxes != nullptr ? plane / a.channels : 0;
       const SampleTaps& t = taps[sample];
       const Box &from = t.regions.from, &to = t.regions.to;
-      const float* in = a.in + plane * in_plane + static_cast<std::int64_t>(from.row0) * a.in_width + from.column0;
-      for (int y = 0; y < height_of(to); ++y) {
-        const Span span = t.rows.span[y];
-        const float* weights = t.rows.weights + static_cast<std::int64_t>(y) * t.rows.most;
-        sum_rows(in + static_cast<std::int64_t>(span.first) * a.in_width, a.in_width, weights, span.count, width_of(from), row);
-        sum_columns(columns[sample], row, a.out + plane * out_plane + static_cast<std::int64_t>(to.row0 + y) * a.out_width + to.column0);
-      }
+      const int y = static_cast<int>(i % a.out_height);
+      if (y >= height_of(to)) continue;
+      const Span span = t.rows.span[y];
+      const float* weights = t.rows.weights + static_cast<std::int64_t>(y) * t.rows.most;
+      const float* in = a.in + plane * in_plane + static_cast<std::int64_t>(from.row0 + span.first) * a.in_width + from.column0;
+      sum_rows(in, a.in_width, weights, span.count, width_of(from), row);
+      sum_columns(columns[sample], row, a.out + plane * out_plane + static_cast<std::int64_t>(to.row0 + y) * a.out_width + to.column0);
     }
   });
 }
