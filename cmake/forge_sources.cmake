@@ -45,24 +45,30 @@ set(FORGE_SOURCES
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
+  cpp/ops/assemble_planes.cpp
+  cpp/ops/bias_act.cpp
   cpp/ops/crop_image.cpp
   cpp/ops/crop_image_cpu.cpp
   cpp/ops/decode_faces.cpp
   cpp/ops/deflate.cpp
+  cpp/ops/fill_enclosed.cpp
   cpp/ops/head_lbs.cpp
   cpp/ops/head_lbs_cpu.cpp
   cpp/ops/image_view.cpp
   cpp/ops/interpolate.cpp
   cpp/ops/label_projection.cpp
+  cpp/ops/neural_texture.cpp
   cpp/ops/neural_views.cpp
   cpp/ops/png.cpp
   cpp/ops/png_filter.cpp
   cpp/ops/rasterize.cpp
   cpp/ops/registry.cpp
+  cpp/ops/resize_antialias.cpp
   cpp/ops/sample_texture.cpp
   cpp/ops/rasterize_cpu.cpp
   cpp/ops/unwarp_labels.cpp
   cpp/ops/unwarp_labels_cpu.cpp
+  cpp/ops/upfirdn2d.cpp
   cpp/ops/volume_render.cpp
   cpp/ops/volume_render_cpu.cpp
   cpp/production/tar_writer.cpp
@@ -76,11 +82,17 @@ endif()
 # Compiled once per instruction set.
 set(FORGE_SIMD_SOURCES
   cpp/models/forge_head/pixels_simd.cpp
+  cpp/ops/assemble_planes_simd.cpp
+  cpp/ops/bias_act_simd.cpp
   cpp/ops/crop_image_simd.cpp
+  cpp/ops/fill_enclosed_simd.cpp
   cpp/ops/head_lbs_simd.cpp
+  cpp/ops/neural_texture_simd.cpp
   cpp/ops/png_filter_simd.cpp
   cpp/ops/rasterize_simd.cpp
+  cpp/ops/resize_antialias_simd.cpp
   cpp/ops/unwarp_labels_simd.cpp
+  cpp/ops/upfirdn2d_simd.cpp
   cpp/ops/volume_render_simd.cpp
 )
 
@@ -94,13 +106,20 @@ set(FORGE_CUDA_SOURCES
   cuda/models/forge_head_pixels.cu
   cuda/core/device.cu
   cuda/core/scratch.cu
+  cuda/ops/assemble_planes.cu
+  cuda/ops/bias_act.cu
   cuda/ops/crop_image.cu
+  cuda/ops/fill_enclosed.cu
   cuda/ops/head_lbs.cu
   cuda/ops/interpolate.cu
   cuda/ops/label_projection.cu
+  cuda/ops/neural_texture.cu
+  cuda/ops/neural_views.cu
   cuda/ops/random_uniform.cu
   cuda/ops/rasterize.cu
+  cuda/ops/resize_antialias.cu
   cuda/ops/sample_texture.cu
   cuda/ops/unwarp_labels.cu
+  cuda/ops/upfirdn2d.cu
   cuda/ops/volume_render.cu
 )

@@ -1,74 +1,71 @@
+// orthographic_view: check inputs, dispatch, with its scalar implementation (a few values per vertex: nothing to gain from SIMD).
+// mouth_box: on the CPU.
 #include "forge_rt/ops/neural_views.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-namespace forge_rt {
+#include "forge_rt/core/thread_pool.h"
+#include "neural_views_table.h"
 
-Tensor orthographic_view(const Tensor& points, std::array<float, 3> pitch_yaw_roll_deg, float scale, std::array<float, 3> shift) {
+namespace forge_rt {
+namespace views {
+
+OpTable<ViewFn>& view_table() {
+  static OpTable<ViewFn> table{"orthographic_view"};
+  return table;
+}
+
+namespace {
+
+void view_scalar(const ViewArgs& a, Stream) {
+  parallel_for_ranges(a.count, 8192, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) view_point(a, i);
+  });
+}
+
+const Register<ViewFn> registered(view_table().scalar, view_scalar);
+
+Tensor view(const Tensor& points, std::array<float, 3> pitch_yaw_roll_deg, float scale, std::array<float, 3> shift, bool clip,
+            Stream stream) {
   expect(points, "points", "[B, N, 3]", DType::f32, {kAny, kAny, 3});
-  check_argument(points.device().is_cpu(), "orthographic_view works on the CPU, got ", points.str());
   // Quirk: the published model takes sine and cosine of a float32 angle, so cos 90° is -4.4e-8, not 0.
   const auto radians = [&](int i) { return static_cast<float>(double{pitch_yaw_roll_deg[i]} * std::numbers::pi / 180.0); };
   const auto sine = [&](int i) { return std::sin(radians(i)); };
   const auto cosine = [&](int i) { return std::cos(radians(i)); };
   const float sx = sine(0), sy = sine(1), sz = sine(2), cx = cosine(0), cy = cosine(1), cz = cosine(2);
-  const float r[3][3] = {{cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx},
-                         {sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx},
-                         {-sy, cy * sx, cy * cx}};
-  Tensor out = Tensor::empty(points.shape(), DType::f32, {}, "view points");
-  const float* p = points.data<float>();
-  float* q = out.mutable_data<float>();
-  for (std::int64_t i = 0; i < points.count(); i += 3) {
-    const float v[3] = {p[i], -p[i + 1], p[i + 2]};
-    float t[3];
-    for (int k = 0; k < 3; ++k) t[k] = ((v[0] * r[0][k] + v[1] * r[1][k] + v[2] * r[2][k]) + shift[k]) * scale;
-    q[i] = t[0];
-    q[i + 1] = -t[1];
-    q[i + 2] = -t[2] + 10.f;
-  }
+  Tensor out = Tensor::empty({points.size(0), points.size(1), clip ? 4 : 3}, DType::f32, points.device(), "view points");
+  if (out.count() == 0) return out;
+  const ViewArgs args{points.data<float>(),
+                      out.mutable_data<float>(),
+                      points.size(0) * points.size(1),
+                      {{cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx},
+                       {sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx},
+                       {-sy, cy * sx, cy * cx}},
+                      {shift[0], shift[1], shift[2]},
+                      scale,
+                      clip};
+  view_table().select(points.device())(args, stream);
   return out;
 }
 
-Tensor fill_enclosed(const Tensor& alpha) {
-  check_argument(alpha.defined() && alpha.dtype() == DType::f32 && (alpha.rank() == 3 || (alpha.rank() == 4 && alpha.size(1) == 1)),
-                 "alpha must be [B, 1, H, W] or [B, H, W] float32, got ", alpha.str());
-  check_argument(alpha.is_contiguous() && alpha.device().is_cpu(), "alpha must be contiguous and on the CPU");
-  const std::int64_t batch = alpha.size(0), height = alpha.size(-2), width = alpha.size(-1), pixels = height * width;
-  Tensor out = alpha.clone();
-  if (out.count() == 0) return out;
-  std::vector<std::uint8_t> reached(static_cast<std::size_t>(pixels));
-  std::vector<std::int64_t> stack;
-  for (std::int64_t b = 0; b < batch; ++b) {
-    const float* a = alpha.data<float>() + b * pixels;
-    const float seed = 255.f * a[0];
-    const auto passes = [&](std::int64_t i) { return 255.f * a[i] >= seed && 255.f * a[i] <= seed + 254.f; };
-    std::fill(reached.begin(), reached.end(), 0);
-    stack.assign(1, 0);
-    reached[0] = 1;
-    while (!stack.empty()) {
-      const std::int64_t i = stack.back(), row = i / width, column = i % width;
-      stack.pop_back();
-      const auto visit = [&](std::int64_t j) {
-        if (reached[j] || !passes(j)) return;
-        reached[j] = 1;
-        stack.push_back(j);
-      };
-      if (row > 0) visit(i - width);
-      if (row + 1 < height) visit(i + width);
-      if (column > 0) visit(i - 1);
-      if (column + 1 < width) visit(i + 1);
-    }
-    float* o = out.mutable_data<float>() + b * pixels;
-    for (std::int64_t i = 0; i < pixels; ++i)
-      if (!reached[i]) o[i] = 1.f;
-  }
-  return out;
+}  // namespace
+}  // namespace views
+
+Tensor orthographic_view(const Tensor& points, std::array<float, 3> pitch_yaw_roll_deg, float scale, std::array<float, 3> shift,
+                         Stream stream) {
+  return views::view(points, pitch_yaw_roll_deg, scale, shift, false, stream);
+}
+
+Tensor orthographic_positions(const Tensor& points, std::array<float, 3> pitch_yaw_roll_deg, float scale, std::array<float, 3> shift,
+                              Stream stream) {
+  return views::view(points, pitch_yaw_roll_deg, scale, shift, true, stream);
 }
 
 Tensor mouth_box(const Tensor& landmarks, int size) {
   expect(landmarks, "landmarks", "[B, 68, 2]", DType::f32, {kAny, 68, 2});
+  check_argument(landmarks.device().is_cpu(), "mouth_box works on the CPU, got ", landmarks.str());
   Tensor out = Tensor::empty({landmarks.size(0), 4}, DType::i64, {}, "mouth box");
   for (std::int64_t b = 0; b < landmarks.size(0); ++b) {
     const float* p = landmarks.data<float>() + b * 68 * 2;

@@ -151,8 +151,14 @@ void bind_raster(py::module_& module) {
       py::arg("shift") = std::array<float, 3>{0.f, -0.01f, -0.01f},
       "Next3D's view transform (spec/next3d §6.1): [B, N, 3] head frame -> (x', y', z').");
   module.def(
-      "fill_enclosed", [](py::object alpha) { return fill_enclosed(to_tensor(alpha, DType::f32)); }, py::arg("alpha"),
-      "Mouth filling of spec/next3d §6.4.");
+      "fill_enclosed",
+      [](py::object alpha, bool binarise) {
+        const Tensor a = to_tensor(alpha, DType::f32);
+        const py::gil_scoped_release release;
+        return fill_enclosed(a, binarise);
+      },
+      py::arg("alpha"), py::kw_only(), py::arg("binarise") = false,
+      "Mouth filling of spec/next3d §6.4; with `binarise`, what is not 0 becomes 1 (§6.5).");
   module.def(
       "mouth_box", [](py::object landmarks, int size) { return mouth_box(to_tensor(landmarks, DType::f32), size); }, py::arg("landmarks"),
       py::arg("size"), "Mouth box of spec/next3d §7.2: [B, 68, 2] pixels -> [B, 4] (row0, row1, col0, col1).");

@@ -22,6 +22,7 @@ void bind_face_analyzer(py::module_& module);
 void bind_face_ops(py::module_& module);
 void bind_forge_head(py::module_& module);
 void bind_head(py::module_& module);
+void bind_image_ops(py::module_& module);
 void bind_production(py::module_& module);
 void bind_raster(py::module_& module);
 void bind_volume_render(py::module_& module);

@@ -45,3 +45,12 @@ LBS_M = 2e-6
 ROTATION = 3e-6
 #: Unit normals: sums of float32 cross products of similar size.
 NORMAL = 2e-6
+
+# ---- image ops ----
+
+#: float32 sums of up to 36 filter taps of order 1 against float64.
+IMAGE_OPS = 1e-5
+#: Resize weights come from float32 positions: an ulp of a side below 128 pixels, on each axis, times values of up to 4.
+RESIZE = 4 * 2 * 2.0**-17
+#: Texture values and alphas of the golden views, as their README states.
+GOLDEN_TEXTURE = 1e-4

@@ -1,8 +1,9 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
-from . import cameras, flame_lbs, metrics, raster, render
+from . import cameras, flame_lbs, metrics, ops, raster, render
 
 SECTIONS = {
+    "ops.npz": ops,
     "raster.npz": raster,
     "render.npz": render,
     "flame_lbs.npz": flame_lbs,

@@ -13,6 +13,8 @@ FLOAT16 = 1e-3
 ALPHA = 1e-4
 TEXTURE = 1e-4
 VERTICES = 2e-6
+#: Filters and resizes: float32 sums of up to some hundred terms, relative to the largest value.
+OPS = 1e-5
 LBS = 2e-6
 CAMERA = 2e-6
 #: v clamped to 1e-5: ill-conditioned in the reference's float32.
