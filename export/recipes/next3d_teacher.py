@@ -23,7 +23,7 @@ import numpy as np
 from forge_rt import Camera, FaceParameters, ForgeHead, InvalidArgumentError, _core, camera
 
 from . import next3d_teacher_people as people
-from .next3d_teacher_views import BOX_WARP, CENTRE_M, SCALE, SHIFT, Topology, to_world
+from .next3d_teacher_views import BOX_WARP, CENTRE_M, SCALE, SHIFT, Topology
 
 RADIUS = 2.7  # world units, from the middle of the box
 #: Below this height (head frame, metres) there is no teacher: a plane through the neck, inside the box.
@@ -53,7 +53,9 @@ class TeacherConfig:
                 f"depth_size must divide size (got {self.depth_size} and {self.size}), both 8 or more"
             )
         if self.views < 1 or self.plane_size < 8:
-            raise InvalidArgumentError(f"views must be >= 1 and plane_size >= 8, got {self.views} and {self.plane_size}")
+            raise InvalidArgumentError(
+                f"views must be >= 1 and plane_size >= 8, got {self.views} and {self.plane_size}"
+            )
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Teacher:
         self.config.validate()
         self.head = head or ForgeHead()
         self.topology = Topology(self.head)
-        self._rays: dict[float, np.ndarray] = {}
+        #: Whether the renderer can shade without mirrors (wet eyes, the rim of the skin). Manifests record it.
+        self.matte = "matte" in (ForgeHead.render.__kwdefaults__ or {})
 
     # ---- what is drawn ----
 
@@ -186,22 +189,24 @@ class Teacher:
 
         # Two by two samples a pixel, each of one surface: colours are then mixed as a volume renderer mixes them, after the film curve.
         fine = _resized(draw.camera, 2 * c.size)
-        images = self.head.render(draw.face, fine, supersample=1)
+        images = self.head.render(draw.face, fine, supersample=1, **({"matte": True} if self.matte else {}))
         color, label, z_m = (np.asarray(a)[0] for a in (images.rgb, images.segmentation, images.depth_m))
-        position, rays = _rays(fine)
-        points = position + z_m[..., None] * rays
-        hit = (z_m > 0) & (points[..., 1] >= CUT_Y_M) & (np.abs(to_world(points)) <= BOX_WARP / 2).all(-1)
-        cut_z = self._cut(fine, vertices[0]) if position[1] < CUT_Y_M else np.zeros_like(z_m)
-        cut = (cut_z > 0) & ~hit
-        shown = hit | cut
-        color = np.where(hit[..., None], color, np.where(cut[..., None], np.uint8(CUT_COLOR), np.uint8(0)))
-        label = np.where(hit, label, np.where(cut, np.uint8(NECK), np.uint8(0)))
-        distance = np.where(hit, z_m, cut_z) * np.sqrt(np.einsum("ijk,ijk->ij", rays, rays)) * SCALE
+        rays = Rays.of(fine)
+        in_box = np.abs(rays.along(z_m, 1) * SCALE + SHIFT[1]) <= BOX_WARP / 2
+        for axis in (0, 2):
+            in_box &= np.abs(rays.along(z_m, axis) * SCALE + SHIFT[axis]) <= BOX_WARP / 2
+        hit = (z_m > 0) & in_box & (rays.along(z_m, 1) >= CUT_Y_M)
+        label, color, shown = label * hit, color * hit[..., None], hit
+        if rays.position[1] < CUT_Y_M:  # a low camera sees the cut
+            cut_z = self._cut(fine, vertices[0])
+            cut = (cut_z > 0) & ~hit
+            color[cut], label[cut], shown = CUT_COLOR, NECK, hit | cut
+            z_m = np.where(cut, cut_z, z_m)
 
-        out["foreground"] = np.round(_blocks(color.astype(np.float32)).mean((1, 3)))
-        out["coverage"] = np.round(_blocks(shown.astype(np.float32)).mean((1, 3)) * 255)
-        out["classes"] = _majority(label, shown)
-        out["depth"] = _stored(_central(np.where(shown, distance, np.inf), c.depth_size))
+        out["foreground"] = (sum(_four(color.astype(np.uint16))) + 2) // 4
+        out["coverage"] = (sum(_four(shown.astype(np.uint16))) * 255 + 2) // 4
+        out["classes"] = _majority(label)
+        out["depth"] = _stored(_central(np.where(shown, z_m, np.inf), rays.length * SCALE, c.depth_size))
         return out
 
     def _cut(self, view: Camera, vertices: np.ndarray) -> np.ndarray:
@@ -239,42 +244,61 @@ def front_uv(sample: np.ndarray | Mapping) -> np.ndarray:
 
 def _resized(view: Camera, size: int) -> Camera:
     scale = size / view.size[0]
-    return camera.Camera((size, size), view.fx * scale, view.fy * scale, view.cx * scale, view.cy * scale, view.world_to_camera)
+    return camera.Camera(
+        (size, size), view.fx * scale, view.fy * scale, view.cx * scale, view.cy * scale, view.world_to_camera
+    )
 
 
-def _rays(view: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Centre of projection [3] and rays [H, W, 3] of unit camera z through the pixel centres, head frame, float32."""
-    height, width = view.size
-    matrix = np.asarray(view.world_to_camera).reshape(3, 4)[:, :3]
-    x = (np.arange(width) + 0.5 - view.cx) / view.fx
-    y = (np.arange(height) + 0.5 - view.cy) / view.fy
-    rays = x[None, :, None] * matrix[0] + y[:, None, None] * matrix[1] + matrix[2]
-    return np.asarray(view.position_m, np.float32), rays.astype(np.float32)
+@dataclass(frozen=True)
+class Rays:
+    """Rays of unit camera z through the pixel centres of a view."""
+
+    position: np.ndarray  #: [3] centre of projection, head frame
+    x: np.ndarray  #: [W] float32, camera frame
+    y: np.ndarray  #: [H]
+    to_head: np.ndarray  #: [3, 3] float32: rows are the camera's axes in the head frame
+
+    @staticmethod
+    def of(view: Camera) -> Rays:
+        height, width = view.size
+        x, y = (np.arange(width) + 0.5 - view.cx) / view.fx, (np.arange(height) + 0.5 - view.cy) / view.fy
+        axes = np.asarray(view.world_to_camera).reshape(3, 4)[:, :3]
+        return Rays(*(np.asarray(a, np.float32) for a in (view.position_m, x, y, axes)))
+
+    @property
+    def length(self) -> np.ndarray:
+        """[H, W]: distance over camera z."""
+        return np.sqrt(1 + self.x**2 + self.y[:, None] ** 2)
+
+    def along(self, z_m: np.ndarray, axis: int) -> np.ndarray:
+        """Head-frame coordinate [H, W] of the points at camera z."""
+        (right, down, forward) = self.to_head[:, axis]
+        return self.position[axis] + z_m * ((self.x * right + forward) + (self.y * down)[:, None])
 
 
-def _blocks(image: np.ndarray) -> np.ndarray:
-    h, w = image.shape[:2]
-    return image.reshape(h // 2, 2, w // 2, 2, *image.shape[2:])
+def _four(image: np.ndarray) -> list[np.ndarray]:
+    """The samples of each pixel, in reading order."""
+    return [image[i::2, j::2] for i in (0, 1) for j in (0, 1)]
 
 
-def _majority(label: np.ndarray, shown: np.ndarray) -> np.ndarray:
+def _majority(label: np.ndarray) -> np.ndarray:
     """The most frequent class of two by two samples; of a tie the first in reading order."""
-    four = _blocks(label).transpose(0, 2, 1, 3).reshape(*(n // 2 for n in label.shape), 4)
-    votes = (four[..., :, None] == four[..., None, :]).sum(-1)
-    return np.take_along_axis(four, votes.argmax(-1)[..., None], -1)[..., 0]
+    a, b, c, d = _four(label)
+    first = (a == b) | (a == c) | (a == d)
+    second, third = (b == c) | (b == d), c == d
+    tie = ((a == b) & (c == d)) | ((a == c) & (b == d)) | ((a == d) & (b == c))
+    return np.where(first & (~(second | third) | tie), a, np.where(second, b, np.where(third, c, a)))
 
 
-def _central(distance: np.ndarray, size: int) -> np.ndarray:
-    """Distances at the centres of `size`² pixels: the mean of the four samples around, without what lies behind an edge."""
-    step = distance.shape[0] // size
+def _central(z: np.ndarray, scale: np.ndarray, size: int) -> np.ndarray:
+    """Distances z · scale at the centres of `size`² pixels: the mean of the four samples around, without what lies behind an edge."""
+    step = z.shape[0] // size
     at = step // 2 - 1
-    rows = distance.reshape(size, step, size, step)[:, at : at + 2, :, at : at + 2]
-    four = rows.transpose(0, 2, 1, 3).reshape(size, size, 4)
-    near = four.min(-1, keepdims=True)
-    use = four <= near + EDGE
-    hits = np.isfinite(four).sum(-1)
-    mean = np.where(use & np.isfinite(four), four, 0).sum(-1) / np.maximum((use & np.isfinite(four)).sum(-1), 1)
-    return np.where(hits >= 2, mean, 0)
+    four = np.stack([(z * scale)[at + i :: step, at + j :: step] for i in (0, 1) for j in (0, 1)])
+    use = four <= four.min(0) + EDGE
+    use &= np.isfinite(four)
+    mean = np.where(use, four, 0).sum(0) / np.maximum(use.sum(0), 1)
+    return np.where(np.isfinite(four).sum(0) >= 2, mean, 0)
 
 
 #: World units between samples of one pixel that count as one surface.
@@ -311,7 +335,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shard", type=int, default=250, help="samples a file")
-    parser.add_argument("--part", default="0/1", help="i/n: every n-th file from the i-th on; n processes may share a folder")
+    parser.add_argument(
+        "--part", default="0/1", help="i/n: every n-th file from the i-th on; n processes may share a folder"
+    )
     for name, value in asdict(TeacherConfig()).items():
         if name != "vertices":
             parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)

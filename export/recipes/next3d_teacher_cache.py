@@ -1,7 +1,7 @@
 """A folder of the teacher's samples: one .npy of records per shard, mapped by readers while other processes write.
 
-    manifest.json            what made it: configuration, seed, bundle, version of the teacher
-    shard-000012.npy         samples 12·n … 12·n + n - 1, written beside and renamed, so that a file that is there is whole
+manifest.json            what made it: configuration, seed, bundle, version of the teacher
+shard-000012.npy         samples 12·n … 12·n + n - 1, written beside and renamed, so that a file that is there is whole
 """
 
 from __future__ import annotations
@@ -28,12 +28,20 @@ VERSION = 1
 
 def describe(teacher: Teacher, seed: int, shard: int) -> dict:
     return {
-        "version": VERSION, "seed": seed, "shard": shard, "head": teacher.head.hash, "config": asdict(teacher.config),
+        "version": VERSION, "seed": seed, "shard": shard, "head": teacher.head.hash, "matte": teacher.matte,
+        "config": asdict(teacher.config),
     }  # fmt: skip
 
 
 def write(
-    teacher: Teacher, folder: str | os.PathLike[str], *, seed: int, count: int, shard: int = 250, part: int = 0, parts: int = 1
+    teacher: Teacher,
+    folder: str | os.PathLike[str],
+    *,
+    seed: int,
+    count: int,
+    shard: int = 250,
+    part: int = 0,
+    parts: int = 1,
 ) -> int:
     """Makes the shards of samples 0 … count - 1 that are missing; `part` of `parts` makes every parts-th. Returns how many samples it made.
 
@@ -82,7 +90,9 @@ class TeacherCache:
         self.folder = Path(folder)
         manifest = self.folder / "manifest.json"
         if not manifest.is_file():
-            raise NotFoundError(f"{self.folder} holds no teacher's samples; make some: next3d_teacher --out {self.folder}")
+            raise NotFoundError(
+                f"{self.folder} holds no teacher's samples; make some: next3d_teacher --out {self.folder}"
+            )
         self.about = json.loads(manifest.read_text(encoding="utf-8"))
         self.shard: int = self.about["shard"]
         self._maps: dict[int, np.ndarray] = {}

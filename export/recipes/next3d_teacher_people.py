@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from forge_rt import FaceParameters, ForgeHead
+from forge_rt import FaceParameters, ForgeHead, _core
 
 Z_DIM = 64
 
@@ -55,7 +55,7 @@ LOOK: dict[str, tuple[float, float]] = {
     "hair red": (-0.6, 0.6),  # below 0: none
     "brow darkness": (0.0, 0.6),
     "hair volume": (0.8, 1.1),
-    "hair length": (0.8, 1.1),
+    "hair length": (0.75, 1.0),
     "hair angle x": (-1.0, 1.0),  # these two enter as normals: their angle picks the style
     "hair angle y": (-1.0, 1.0),
     "light yaw": (-60.0, 60.0),  # degrees
@@ -79,8 +79,8 @@ IRIS = ((0.045, 0.022, 0.010), (0.13, 0.070, 0.025), (0.12, 0.14, 0.060), (0.10,
 
 def _projection() -> np.ndarray:
     """[NUMBERS, Z_DIM] orthonormal rows, the same everywhere and for ever: part of the teacher's definition."""
-    rng = np.random.Generator(np.random.PCG64(20260501))
-    rows, upper = np.linalg.qr(rng.standard_normal((Z_DIM, Z_DIM)))
+    random = _core.Random(0, 0, "teacher.projection")
+    rows, upper = np.linalg.qr(np.array([[random.normal() for _ in range(Z_DIM)] for _ in range(Z_DIM)]))
     return np.ascontiguousarray((rows * np.sign(np.diag(upper))).T[: len(NUMBERS)])
 
 
@@ -120,12 +120,14 @@ def person(head: ForgeHead, z: np.ndarray) -> Person:
     look.stubble, look.dark_circles, look.bloodshot, look.teeth_shade = max(value["stubble"], 0.0), 0.1, 0.1, 0.15
     look.lip_tint_strength, look.lip_gloss = max(value["lip tint"], 0.0), 0.0
     look.iris_color = _palette(IRIS, value["iris"])
-    hair = np.array(_palette(HAIR, value["hair colour"])) * (1 + max(value["hair red"], 0.0) * np.array([0.8, -0.2, -0.5]))
+    hair = np.array(_palette(HAIR, value["hair colour"])) * (
+        1 + max(value["hair red"], 0.0) * np.array([0.8, -0.2, -0.5])
+    )
     look.hair_color = look.hair_tip_color = hair.tolist()
     look.brow_darkness = value["brow darkness"]
     look.texture_seed = 1
     face.hair.volume, face.hair.length = value["hair volume"], value["hair length"]
-    face.hair.curl, face.hair.frizz, face.hair.clump, face.hair.seed = 0.0, 0.0, 0.25, 1
+    face.hair.curl, face.hair.frizz, face.hair.clump, face.hair.seed = 0.0, 0.0, 0.5, 1
     _matte(face)
     _light(face, value)
     face.capture.exposure = 0.9 * max(look.melanin - 0.3, 0.0)  # photographers expose for the face

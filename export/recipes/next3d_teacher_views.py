@@ -10,7 +10,7 @@ import numpy as np
 from forge_rt import ForgeHead, _core
 
 #: The teacher's world: 2.5 · head + shift, its origin in the middle of heads with hair, and a box of ± 0.35 (± 0.14 m).
-CENTRE_M = (0.0, 0.024, -0.040)
+CENTRE_M = (0.0, 0.025, -0.040)
 SCALE = 2.5
 SHIFT = tuple(-SCALE * c for c in CENTRE_M)
 BOX_WARP = 0.7
