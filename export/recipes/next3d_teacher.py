@@ -291,14 +291,17 @@ def _majority(label: np.ndarray) -> np.ndarray:
 
 
 def _central(z: np.ndarray, scale: np.ndarray, size: int) -> np.ndarray:
-    """Distances z · scale at the centres of `size`² pixels: the mean of the four samples around, without what lies behind an edge."""
+    """Distances z · scale at the centres of `size`² pixels: the mean of the four samples around that lie on one surface.
+
+    The surface is that of the second nearest sample: in front of an edge, but not of a single strand of hair. 0 where fewer than two hit.
+    """
     step = z.shape[0] // size
     at = step // 2 - 1
     four = np.stack([(z * scale)[at + i :: step, at + j :: step] for i in (0, 1) for j in (0, 1)])
-    use = four <= four.min(0) + EDGE
-    use &= np.isfinite(four)
-    mean = np.where(use, four, 0).sum(0) / np.maximum(use.sum(0), 1)
-    return np.where(np.isfinite(four).sum(0) >= 2, mean, 0)
+    second = np.sort(four, 0)[1]
+    hit = np.isfinite(second)
+    use = (np.abs(four - np.where(hit, second, 0)) <= EDGE) & hit
+    return np.where(use, four, 0).sum(0) / np.maximum(use.sum(0), 1)
 
 
 #: World units between samples of one pixel that count as one surface.

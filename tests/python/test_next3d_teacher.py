@@ -145,7 +145,7 @@ def test_expressions_and_cameras_cover_what_they_should(small):
 def test_pictures_are_foreground_over_a_plain_background(small):
     sample = small.sample(1, 5)
     image, coverage = picture(sample), sample["coverage"]
-    assert image.shape == (64, 64, 3) and 0 <= image.min() and image.max() <= 1
+    assert image.shape == (64, 64, 3) and image.min() >= 0 and image.max() <= 1
     assert (image[coverage == 0] == sample["background"] / np.float32(255)).all()
     assert (sample["foreground"][coverage == 0] == 0).all() and (sample["classes"][coverage == 0] == 0).all()
     assert (sample["classes"][coverage == 255] > 0).all()
@@ -161,11 +161,11 @@ def test_distances_lead_to_the_mesh(teacher, index):
     plain = np.isin(classes, SKIN).all((1, 3)) & hit & (sample["coverage"].reshape(128, 2, 128, 2) == 255).all((1, 3))
     chosen = points[plain][:: max(plain.sum() // 400, 1)]
     off_mm = distance_to_mesh(chosen, to_world(sample["vertices"]), teacher.topology.triangles) / 2.5 * 1e3
-    assert len(chosen) > 150 and np.quantile(off_mm, 0.99) < 1.0 and np.median(off_mm) < 0.1
+    assert len(chosen) > 150 and np.quantile(off_mm, 0.98) < 1.0 and np.median(off_mm) < 0.02  # the rest: strands
 
 
 def distance_to_mesh(points, vertices, triangles):
-    """Nearest of the triangles around each point, by sampling none: exact distance to a triangle's plane clipped to it."""
+    """Of each point to the nearest of the 60 triangles around it."""
     out = []
     corners = vertices[triangles].astype(float)
     middle = corners.mean(1)
@@ -223,7 +223,7 @@ def test_everything_lies_in_the_box_and_heads_are_whole(small):
         points, hit = surface(sample)
         assert hit.mean() > 0.15
         assert np.abs(points[hit]).max() <= BOX_WARP / 2 + 0.01  # distances at edges are means of four samples
-        assert 2.35 < ray_distance(sample)[hit].min() and ray_distance(sample)[hit].max() < 3.05
+        assert ray_distance(sample)[hit].min() > 2.35 and ray_distance(sample)[hit].max() < 3.05
         front = to_world(sample["vertices"])
         front = front[front[:, 2] > 0.1]  # all of the face, chin and open jaw included
         assert front[:, 1].min() > to_world(np.array([0, teacher_module.CUT_Y_M, 0]))[1]
