@@ -341,10 +341,12 @@ def main() -> None:
     parser.add_argument(
         "--part", default="0/1", help="i/n: every n-th file from the i-th on; n processes may share a folder"
     )
+    parser.add_argument("--threads", type=int, default=1, help="of the renderer; processes (--part) scale better")
     for name, value in asdict(TeacherConfig()).items():
         if name != "vertices":
             parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
     args = parser.parse_args()
+    _core.set_num_threads(args.threads)
     teacher = Teacher(TeacherConfig(args.size, args.depth_size, args.plane_size, args.views))
     if args.sheet:
         next3d_teacher_sheet.write(teacher, args.sheet, args.seed)

@@ -130,7 +130,7 @@ def person(head: ForgeHead, z: np.ndarray) -> Person:
     face.hair.curl, face.hair.frizz, face.hair.clump, face.hair.seed = 0.0, 0.0, 0.5, 1
     _matte(face)
     _light(face, value)
-    face.capture.exposure = 0.9 * max(look.melanin - 0.3, 0.0)  # photographers expose for the face
+    face.capture.exposure = 0.9 * (look.melanin - 0.3)  # photographers expose for the face
 
     lightness, red, blue = value["backdrop lightness"], value["backdrop red"], value["backdrop blue"]
     backdrop = np.clip([lightness + red, lightness - 0.5 * (red + blue), lightness + blue], 0, 1).astype(np.float32)
