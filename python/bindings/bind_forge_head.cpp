@@ -168,7 +168,7 @@ void bind_forge_head(py::module_& module) {
       .def(
           "render",
           [](const ForgeHead& head, const std::vector<FaceParameters>& faces, const std::vector<Camera>& cameras, py::object size,
-             int supersample, bool normals, bool soft_labels, bool layers, bool uv, const std::string& device) {
+             int supersample, bool normals, bool soft_labels, bool layers, bool uv, bool matte, const std::string& device) {
             RenderOptions options;
             options.size = to_image_size(size);
             options.supersample = supersample;
@@ -176,12 +176,14 @@ void bind_forge_head(py::module_& module) {
             options.soft_labels = soft_labels;
             options.layers = layers;
             options.uv = uv;
+            options.matte = matte;
             options.device = Device::parse(device);
             const py::gil_scoped_release release;
             return head.render(faces, cameras, options);
           },
           py::arg("faces"), py::arg("cameras"), py::kw_only(), py::arg("size"), py::arg("supersample") = 2, py::arg("normals") = false,
-          py::arg("soft_labels") = false, py::arg("layers") = false, py::arg("uv") = false, py::arg("device") = "cpu")
+          py::arg("soft_labels") = false, py::arg("layers") = false, py::arg("uv") = false, py::arg("matte") = false,
+          py::arg("device") = "cpu")
       .def_property_readonly("sliders", &ForgeHead::sliders)
       .def_property_readonly("expressions", &ForgeHead::expressions)
       .def_property_readonly("options", &ForgeHead::options)

@@ -162,15 +162,19 @@ class ForgeHead:
         soft_labels: bool = False,
         layers: bool = False,
         uv: bool = False,
+        matte: bool = False,
         device: str = "cpu",
     ) -> FaceBatch:
-        """Renders face i with camera i (one camera serves all). The image size is the cameras'."""
+        """Renders face i with camera i (one camera serves all). The image size is the cameras'.
+
+        `matte`: every point is shaded as seen along its normal, so that its colour is the same from everywhere.
+        """
         faces = [faces] if isinstance(faces, FaceParameters) else list(faces)
         cameras = [camera] * len(faces) if isinstance(camera, Camera) else list(camera)
         size = tuple(cameras[0].size) if cameras else (1, 1)
         images = self._head.render(
             faces, cameras, size=size, supersample=supersample, normals=normals, soft_labels=soft_labels,
-            layers=layers, uv=uv, device=device,
+            layers=layers, uv=uv, matte=matte, device=device,
         )  # fmt: skip
         return FaceBatch(
             images.rgb, images.segmentation, images.depth_m, images.normals, images.soft_labels, images.layers, images.uv,

@@ -154,6 +154,7 @@ FORGE_HD shade::Fragment fragment_at(const SceneArgs& s, std::int32_t t, const f
     const Vec3 side = cross(vec3(s.position + 3 * std::int64_t{id[1]}) - corner, vec3(s.position + 3 * std::int64_t{id[2]}) - corner);
     if (dot(side, f.to_eye) < 0.f) f.normal = -f.normal;
   }
+  if (s.matte) f.to_eye = f.normal;
   if (const float facing = dot(f.normal, f.to_eye); facing < 0.f)  // at the rim the interpolated normal turns away
     f.normal = part.strand != 0 ? -f.normal : normalized(f.normal - f.to_eye * facing);
   f.shadow = 0.f;

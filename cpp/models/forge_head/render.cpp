@@ -208,6 +208,7 @@ FaceImages ForgeHead::render(const std::vector<FaceParameters>& faces, const std
     scene.light = light_of(face.light);
     scene.background = background_of(face.appearance);
     scene.classes = classes;
+    scene.matte = options.matte;
     set_labels(face.habit, scene);
     Tensor key_depth, sky_depth;
     const int shadow_size = shadow_map_size(face.light.key_softness);

@@ -43,6 +43,7 @@ struct SceneArgs {
   DepthMap key_map, sky_map;
   float key_slack;                 // metres: nothing casts shadows on what is this close behind it
   bool wisps, lens_is_clear;       // LabelHabit
+  bool matte;                      // RenderOptions
   std::uint8_t label_map[32];      // internal class -> class of the output
   int classes;
   // coverage

@@ -141,6 +141,7 @@ struct RenderOptions {
   bool soft_labels = false;   ///< coverage per class
   bool layers = false;        ///< what lies under hair, beard, glasses, hats and free objects
   bool uv = false;            ///< texture coordinates of the head's atlas
+  bool matte = false;         ///< every point is shaded as seen along its normal: its colour is the same from everywhere
   Device device;              ///< where pixels are covered and shaded; the results come back to the CPU
   void validate() const;
 };
