@@ -19,7 +19,7 @@ from forge_rt.export.models.next3d import filters, layers, macs, rays, renderer,
 from forge_rt.export.models.next3d.mapping import MappingNetwork  # noqa: E402
 from forge_rt.export.models.next3d.style_unet import EncoderBlock, StyleUNet  # noqa: E402
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "next3d" / "networks"
+GOLDEN = Path(__file__).parents[1] / "golden" / "next3d"
 
 # Tolerances are those stated beside the vectors: other summation orders in float32.
 OPS = dict(rtol=1e-5, atol=1e-5)
