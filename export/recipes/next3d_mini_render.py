@@ -86,7 +86,9 @@ class _Decode(torch.autograd.Function):
     """features [M, C] → density [M] and sigmoid of colours [M, F]; weights as `linear` takes them."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, w1: torch.Tensor, b1: torch.Tensor, w2: torch.Tensor, b2: torch.Tensor) -> Any:
+    def forward(
+        ctx: Any, x: torch.Tensor, w1: torch.Tensor, b1: torch.Tensor, w2: torch.Tensor, b2: torch.Tensor
+    ) -> Any:
         soft = x.new_empty(len(x), len(w1))
         density, colour = x.new_empty(len(x)), x.new_empty(len(x), len(w2) - 1)
         for part in _blocks(len(x)):
