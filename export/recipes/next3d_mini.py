@@ -69,7 +69,7 @@ class Plan:
     views: int = 2  #: of a head: they share its planes, which are most of the work
     samples: int = 16  #: coarse and as many fine ones of a ray
     half: bool = True  #: bfloat16 convolutions
-    mapping_steps: int = 8000  #: of 256 codes
+    mapping_steps: int = 2000  #: of 256 codes
     passes: int = 2  #: how often a sample of the teacher is seen
     shard: int = 100
     phases: tuple[Phase, ...] = field(default=PHASES)
@@ -120,7 +120,8 @@ class Trainer:
         self.average: Next3D
         self.adam: torch.optim.Adam
         held = out / LAST
-        if held.exists():
+        self.fresh = not held.exists()
+        if not self.fresh:
             self._load(torch.load(held, map_location="cpu", weights_only=True))
         else:
             self._use(mini.fresh(self._config(0), plan.seed))
@@ -301,8 +302,9 @@ def train(
         check_identity(out, plan.identity())
     trainer = Trainer(plan, out, data, torch.device(device), rank, ranks)
     curve = Curve(out / "curve.csv", plan.batch, trainer.total) if not rank else None
-    if trainer.total == 0:
+    if trainer.fresh:
         trainer.learn_mapping()
+        trainer.save()
     source: Source | None = None
     size = None
     try:

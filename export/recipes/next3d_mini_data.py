@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from forge_rt import BackendError, _core
+from forge_rt import NotFoundError, _core
 from torch.nn import functional as nnf
 
 from ..models.next3d import Views
@@ -133,7 +133,7 @@ class Source:
             path = self.folder / f"shard-{number:06d}.npy"
             while not path.is_file():
                 if self.writers and not any(p.is_alive() for p in self.writers) and not path.is_file():
-                    raise BackendError(f"the teacher stopped before it made {path}; its message is above")
+                    raise NotFoundError(f"the teacher stopped before it made {path}; its message is above")
                 time.sleep(0.1)
             self._maps[number] = np.load(path, mmap_mode="r", allow_pickle=False)
         return self._maps[number]

@@ -126,7 +126,7 @@ def numbers_to_regress(z: torch.Tensor) -> torch.Tensor:
     return out.float()
 
 
-def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256) -> float:
+def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256, highest: float = 1e-2) -> float:
     """Regression of the teacher's numbers from w, through a linear layer that is then thrown away; R² of the last tenth.
 
     Without it a long time passes before codes differ in more than their background. Weights carry a multiplier of 0.01: hence the rates.
@@ -139,6 +139,7 @@ def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256) -> float
         read = nn.Linear(net.config.w_dim, len(people.NUMBERS))
     device = next(mapping.parameters()).device
     mapping.cpu()
+    copies, mapping.num_ws = mapping.num_ws, 1
     groups = [
         {"params": list(mapping.parameters()), "factor": 100.0},
         {"params": list(read.parameters()), "factor": 1.0},
@@ -146,7 +147,7 @@ def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256) -> float
     adam = torch.optim.Adam(groups, betas=(0.9, 0.99))
     errors = []
     for step in range(steps):
-        rate = 1e-2 * min((step + 1) / 50, 1.0) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
+        rate = highest * min((step + 1) / 50, 1.0) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
         for group in adam.param_groups:
             group["lr"] = rate * group["factor"]
         z = torch.randn(batch, net.config.z_dim, generator=random)
@@ -159,6 +160,7 @@ def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256) -> float
         adam.step()
         if step >= 0.9 * steps:
             errors.append(error.item())
+    mapping.num_ws = copies
     mapping.to(device)
     return 1 - sum(errors) / max(len(errors), 1)
 
