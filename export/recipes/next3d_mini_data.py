@@ -57,19 +57,19 @@ def collate(records: np.ndarray, views: int, detail_weight: float = 1.0) -> Batc
     heads = records[::views]
 
     def image(name: str) -> torch.Tensor:
-        x = torch.from_numpy(np.ascontiguousarray(records[name])).float() / 255
+        x = torch.from_numpy(records[name].copy()).float() / 255
         return x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2).contiguous()
 
-    classes = np.ascontiguousarray(records["classes"])
+    classes = records["classes"].copy()
     detail = torch.from_numpy(np.isin(classes, EYES + LIPS)[:, None].astype(np.float32))
     return Batch(
-        z=torch.from_numpy(np.ascontiguousarray(heads["z"])),
+        z=torch.from_numpy(heads["z"].copy()),
         views=Views(
             torch.from_numpy(front_uv(heads)),
             torch.from_numpy(heads["alpha"][:, None] / np.float32(255)),
-            torch.from_numpy(np.ascontiguousarray(heads["mouth_box"])),
+            torch.from_numpy(heads["mouth_box"].copy()),
         ),
-        camera=torch.from_numpy(np.ascontiguousarray(records["camera"])),
+        camera=torch.from_numpy(records["camera"].copy()),
         foreground=image("foreground"),
         coverage=image("coverage"),
         background=torch.from_numpy(records["background"] / np.float32(255))[:, :, None, None],

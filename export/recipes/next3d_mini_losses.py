@@ -13,7 +13,7 @@ from .next3d_mini_render import Rendered
 
 class Weights(NamedTuple):
     raw: float = 2.0
-    coverage: float = 0.3
+    coverage: float = 1.0
     depth: float = 10.0
     #: Of light that passes a covered ray, against the distance term's. Without it the cheapest answer is an empty volume.
     through: float = 0.35

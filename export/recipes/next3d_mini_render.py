@@ -189,10 +189,11 @@ def render(
 ) -> Rendered:
     """c [N, 25]; truth [N, r, r]: the teacher's ray distances, which then guide the fine samples."""
     origins, directions = camera_rays(c, resolution)
-    if truth is None:
-        depths = importance_depths(volume, origins, directions, uniforms)
-    else:
-        depths = guided_depths(uniforms, truth.flatten(1)[..., None], volume.config)
+    depths = (
+        importance_depths(volume, origins, directions, uniforms)
+        if truth is None
+        else guided_depths(uniforms, truth.flatten(1)[..., None], volume.config)
+    )
     density, colour = volume.at(origins, directions, depths)
     density, depths = density[..., 0], depths[..., 0]
     # Intervals between neighbours, as the published march takes them.

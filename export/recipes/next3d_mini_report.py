@@ -18,14 +18,12 @@ import numpy as np
 import torch
 from torch.nn import functional as nnf
 
-from ..models.next3d import Next3D, Views
-from ..models.next3d.rays import camera_rays
+from ..models.next3d import Next3D
 from . import next3d_mini_net as mini
 from . import next3d_teacher_people as people
 from .next3d_mini import AVERAGE, HELD_OUT, Plan
 from .next3d_mini_data import EYES, Batch, collate
 from .next3d_mini_losses import shrink
-from .next3d_mini_render import Volume, render
 from .next3d_teacher import Draw, Teacher
 
 #: One world unit is 2.5 m⁻¹ of head.
