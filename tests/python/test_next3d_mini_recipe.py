@@ -14,7 +14,6 @@ pytest.importorskip("lightning", reason="recipes need the extra 'export' (lightn
 import forge_rt as fr  # noqa: E402
 from forge_rt.export.models.next3d import Next3D, Uniforms  # noqa: E402
 from forge_rt.export.models.next3d.macs import count  # noqa: E402
-from forge_rt.export.models.next3d.rays import camera_rays  # noqa: E402
 from forge_rt.export.recipes import next3d_mini as recipe  # noqa: E402
 from forge_rt.export.recipes import next3d_mini_losses as losses  # noqa: E402
 from forge_rt.export.recipes import next3d_mini_net as mini  # noqa: E402
