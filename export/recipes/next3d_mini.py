@@ -55,9 +55,9 @@ class Phase:
 
 
 PHASES = (
-    Phase("128", 128, 6000, 2e-2),
-    Phase("256", 256, 26000, 1.5e-2, decay=0.995, detail=8.0),
-    Phase("cool", 256, 8000, 1.5e-2, lowest=0.02, decay=0.998, detail=8.0, depth=20.0),
+    Phase("128", 128, 8000, 2e-2),
+    Phase("256", 256, 70000, 1.5e-2, decay=0.995, detail=8.0),
+    Phase("cool", 256, 20000, 1.5e-2, lowest=0.02, decay=0.998, detail=8.0, depth=20.0),
 )
 
 
@@ -65,12 +65,12 @@ PHASES = (
 class Plan:
     seed: int = 0
     width: str = "M"
-    heads: int = 2  #: of one step, over all processes
-    views: int = 2  #: of a head: they share its planes, which are most of the work
+    heads: int = 4  #: of one step, over all processes
+    views: int = 1  #: of a head, which share its planes; more heads teach more than more views, at equal time
     samples: int = 16  #: coarse and as many fine ones of a ray
     half: bool = True  #: bfloat16 convolutions
     mapping_steps: int = 2000  #: of 256 codes
-    passes: int = 2  #: how often a sample of the teacher is seen
+    passes: int = 3  #: how often a sample of the teacher is seen
     shard: int = 100
     phases: tuple[Phase, ...] = field(default=PHASES)
 
