@@ -7,7 +7,6 @@ forge-rt train detect-mini --data faces --out run
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -103,8 +102,6 @@ def train(
         return {"image": image, **{k: torch.from_numpy(np.stack([d[k] for d in dense])) for k in dense[0]}}
 
     recipe = DetectRecipe(steps)
-    identity: dict[str, Any] = {"network": "detect-mini", "seed": seed, "batch": batch, "data": samples.plans}
-    if start is not None:
-        identity["start"] = recipe.begin_with(start)
-    fit(recipe, make, out, identity=identity, workers=workers)
+    identity = {"network": "detect-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    fit(recipe, make, out, identity=identity, workers=workers, start=start)
     return recipe

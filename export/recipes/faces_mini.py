@@ -7,7 +7,6 @@ forge-rt train faces-mini --data faces --out run        # goes on where it stopp
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import forge_rt as fr
 import numpy as np
@@ -106,8 +105,6 @@ def train(
         picked = rng.integers(0, len(samples), batch)
         return collate(rng, [disturbed(rng, samples[int(i)], mirror, SIZE) for i in picked])
 
-    identity: dict[str, Any] = {"network": "faces-mini", "seed": seed, "batch": batch, "data": samples.plans}
-    if start is not None:
-        identity["start"] = recipe.begin_with(start)
-    fit(recipe, make, out, identity=identity, workers=workers)
+    identity = {"network": "faces-mini", "seed": seed, "batch": batch, "data": samples.plans}
+    fit(recipe, make, out, identity=identity, workers=workers, start=start)
     return recipe

@@ -195,12 +195,16 @@ def fit(
     *,
     identity: Mapping[str, Any],
     workers: int,
+    start: Path | None = None,
 ) -> Recipe:
     """Trains, or goes on where the run in `out` stopped. Checkpoints every 200 steps; the average ends up in `out`/average.pt.
 
     identity  what decides every batch besides `make` itself: network, "seed", "batch", data. Kept in run.json; raises InvalidArgumentError
               when the run in `out` was started with another one, or is beyond the recipe's steps.
+    start     weights to begin with (`Recipe.begin_with`); their hash becomes a part of the identity
     """
+    if start is not None:
+        identity = {**identity, "start": recipe.begin_with(start)}
     out.mkdir(parents=True, exist_ok=True)
     check_identity(out, identity)
     last = out / LAST

@@ -189,7 +189,7 @@ class FaceAnalyzer:
                  tensors stay there). Rows may be apart, as in image[100:200, 50:150]; other strides are copied. Alpha is ignored.
         boxes    [N, 4] left, top, right, bottom in pixels: looks at these instead of detecting; the result keeps their order
         crops    [N, 2, 3] matrices from frame pixels to crop pixels: likewise, for faces that are aligned already
-        options  max_faces=16 (0: all), detect_threshold=0.5, detect_size=320, min_face=0 (pixels), mask=True, confidence=False,
+        options  max_faces=16 (0: all), detect_threshold and detect_size (default: the bundle's), min_face=0 (pixels), mask=True, confidence=False,
                  depth_map=False, nearest=False (a faster, ragged mask); 0 stands for the bundle's own threshold and size
 
         Raises InvalidArgumentError for other dtypes (divide 16-bit pixels by 257), shapes, and boxes outside the frame;
