@@ -245,9 +245,7 @@ def _licence(manifest: Json) -> str:
         use = "The images and labels are under Apache-2.0 too: free to use, change and pass on, also commercially."
     else:
         use = f"The images and labels are made from it; what {licence} says about outputs holds for them."
-    person = ""
-    if model["name"] == "forgehead":
-        person = " ForgeHead is built by a script from a signed-distance sculpture: no photographs, no scans, no data of real persons are in it."
+    person = " " + _plain(model["about"]) if model.get("about") else ""
     return f"""## Licence
 
 {_table(["part", "licence"], [["engine forge_rt", "Apache-2.0"], ["model " + model["name"], model["licence"]]])}

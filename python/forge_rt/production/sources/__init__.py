@@ -1,0 +1,20 @@
+"""Where the images of a run come from: ForgeHead's renderer, or a generator driven by a head. A source knows its controls, labels and records;
+plans, shards, journals and layouts are the same for all."""
+
+from __future__ import annotations
+
+from forge_rt.production.plan import FORGEHEAD, Plan
+from forge_rt.production.sources.base import Draw, Renderer, Source
+from forge_rt.production.sources.forgehead import ForgeHeadSource
+
+
+def open_source(plan: Plan) -> Source:
+    """The source of a plan's `model`. Raises NotFoundError, CorruptFileError, UnsupportedError for a bundle that is none."""
+    if plan.model == FORGEHEAD:
+        return ForgeHeadSource()
+    from forge_rt.production.sources.generator import GeneratorSource
+
+    return GeneratorSource(plan.model)
+
+
+__all__ = ["Draw", "ForgeHeadSource", "Renderer", "Source", "open_source"]
