@@ -56,14 +56,10 @@ class FaceBatch:
     visibility: Tensor  #: [B, 68] uint8: 0 outside the frame, 1 hidden, 2 visible
     landmarks_camera_m: Tensor  #: [B, 68, 3] float32, camera frame, metres
     landmarks_head_m: Tensor  #: [B, 68, 3] float32, head frame, metres
-    faces: tuple[FaceParameters, ...]  #: empty for heads that are no ForgeHead
+    faces: tuple[FaceParameters, ...]
     camera: tuple[Camera, ...]
     seed: int | None = None
     index: tuple[int, ...] | None = None
-    volume_depth_m: Tensor | None = (
-        None  #: of a generator: [B, h, w] float32, camera z of its volume in metres, 0 = nothing there
-    )
-    fit: np.ndarray | None = None  #: of a generator: [B, …] agreement of mesh and volume (`forge_rt.annotation`)
 
     def __len__(self) -> int:
         return len(self.camera)

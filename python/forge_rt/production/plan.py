@@ -18,7 +18,7 @@ LAYOUTS = ("shards", "folders", "synthforge", "coco")
 RGB_FORMATS = ("jpeg", "png", "webp")
 DEPTH_FORMATS = ("png16", "npy")
 MAX_SHARDS = 1_000_000
-EXTRAS = ("normals", "uv", "layers", "soft")
+EXTRAS = ("normals", "uv", "layers", "volume_depth", "soft")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Plan:
     shard_size: int = 500  #: samples that are finished together; the tar's length in layout shards
     rgb: str = "jpeg"  #: jpeg: quality 95, 4:4:4; png; webp: quality 95
     depth: str = "png16"  #: png16: steps of 0.1 mm; npy: float32 metres
-    extras: tuple[str, ...] = ()  #: of normals, uv, layers, soft
+    extras: tuple[str, ...] = ()  #: of normals, uv, layers, soft; of a generator: normals, volume_depth
     supersample: int = 2  #: coverage samples per axis
     min_visible: float = 0.35  #: a sample whose visible share of the 68 landmarks is less is drawn again
     #: of a generator model (docs/guides/generators.md): preset, psi, cutoff, conditioning, annotation, head, …; None for forgehead
@@ -115,6 +115,8 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """What a run records: the camera is written out in full, so that a preset can never change under a data set."""
+        if self.model != FORGEHEAD and self.camera is None:
+            return {**asdict(self), "extras": list(self.extras), **self._generator_json()}  # cameras are the preset's
         configs = {style: sampler.config for style, sampler in self.cameras().items()}
         same = configs["studio"] == configs["wild"]
         return {

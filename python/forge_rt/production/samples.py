@@ -49,8 +49,10 @@ class Sample:
     soft_labels: np.ndarray | None
     layers: np.ndarray | None
     uv: np.ndarray | None
-    volume_depth_m: np.ndarray | None
+    volume_depth_m: np.ndarray | None  #: from here three of a generator, see `GeneratedBatch`
     fit: np.ndarray | None
+    mask_colors: np.ndarray | None
+    depth8: np.ndarray | None
     landmarks: np.ndarray
     visibility: np.ndarray
     landmarks_camera_m: np.ndarray
@@ -112,13 +114,14 @@ class SampleMaker:
 
 _ARRAYS = (
     "rgb", "segmentation", "depth_m", "normals", "soft_labels", "layers", "uv", "volume_depth_m", "fit",
-    "landmarks", "visibility", "landmarks_camera_m", "landmarks_head_m",
+    "mask_colors", "depth8", "landmarks", "visibility", "landmarks_camera_m", "landmarks_head_m",
 )  # fmt: skip
 
 
 def arrays(batch: FaceBatch) -> dict[str, Any]:
     """The arrays of a batch as NumPy, by the names of Sample."""
-    return {name: None if getattr(batch, name) is None else np.asarray(getattr(batch, name)) for name in _ARRAYS}
+    values = {name: getattr(batch, name, None) for name in _ARRAYS}
+    return {name: None if value is None else np.asarray(value) for name, value in values.items()}
 
 
 def batches(

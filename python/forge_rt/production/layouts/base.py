@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from forge_rt.production import encode, index
-from forge_rt.production.agreement import agreement
 from forge_rt.production.encode import Member
 from forge_rt.production.plan import Plan
 from forge_rt.production.records import annotation
@@ -72,7 +71,7 @@ class Layout(abc.ABC):
     # ---- a sample to bytes (worker threads) ----
 
     def encode(self, sample: Sample, tile: bytes = b"") -> Encoded:
-        score = agreement(sample.rgb, sample.segmentation)
+        score = self.source.agreement(sample)
         record = annotation(self.source, sample, score)
         members = self.members(sample, record)
         row = index.row(self.source, sample, record["attributes"], score)
@@ -96,6 +95,8 @@ class Layout(abc.ABC):
         if "layers" in plan.extras and sample.layers is not None:
             members.append(("seg_no_objects.png", encode.png(sample.layers[0])))
             members.append(("seg_bare_head.png", encode.png(sample.layers[1])))
+        if "volume_depth" in plan.extras and sample.volume_depth_m is not None:
+            members.append((f"volume_depth.{encode.DEPTH_SUFFIX[plan.depth]}", encode.depth(sample.volume_depth_m, plan.depth)))
         if "soft" in plan.extras and sample.soft_labels is not None:
             members.append(("soft.png", encode.soft(sample.soft_labels)))
         members.append(("json", encode.dump_json(record)))

@@ -66,6 +66,8 @@ class FoldersLayout(Layout):
         "uv.png": ("uv", ".png"),
         "seg_no_objects.png": ("seg_no_objects", ".png"),
         "seg_bare_head.png": ("seg_bare_head", ".png"),
+        "volume_depth.png": ("volume_depth", ".png"),
+        "volume_depth.npy": ("volume_depth", ".npy"),
         "soft.png": ("soft", ".png"),
         "json": ("annotations", ".json"),
     }
@@ -82,6 +84,7 @@ class FoldersLayout(Layout):
             "normals": ["normals.png"],
             "uv": ["uv.png"],
             "layers": ["seg_no_objects.png", "seg_bare_head.png"],
+            "volume_depth": [f"volume_depth.{encode.DEPTH_SUFFIX[self.plan.depth]}"],
             "soft": ["soft.png"],
         }
         first = [encode.RGB_SUFFIX[self.plan.rgb], "seg.png", f"depth.{encode.DEPTH_SUFFIX[self.plan.depth]}"]

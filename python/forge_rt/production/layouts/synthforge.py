@@ -55,7 +55,7 @@ class SynthForgeLayout(FoldersLayout):
         return f"{int(key):05d}"
 
     def members(self, sample: Sample, record: dict[str, Any]) -> list[Member]:
-        mask = self.source.regions(sample)
+        mask, depth = self.source.published_pictures(sample)
         note = {
             "z": [],
             "camera_params": record["camera"]["label25"],
@@ -69,7 +69,7 @@ class SynthForgeLayout(FoldersLayout):
         }
         return [
             ("png", encode.png(sample.rgb)),
-            ("seg.png", encode.png(PALETTE[mask])),
-            ("depth.png", encode.png(depth8(sample.depth_m))),
+            ("seg.png", encode.png(mask)),
+            ("depth.png", encode.png(depth)),
             ("json", encode.dump_json(note)),
         ]

@@ -5,17 +5,31 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from forge_rt._core import FaceParameters, LabelInfo
+from forge_rt._core import FaceParameters
 from forge_rt.camera import Camera
 from forge_rt.forge_head import FaceBatch
+from forge_rt.production.agreement import agreement
 
 if TYPE_CHECKING:
     from forge_rt.production.plan import Plan
     from forge_rt.production.samples import Sample
+
+
+class Label(Protocol):
+    """One class of the segmentation, as `ForgeHead.labels` has them."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def color(self) -> Sequence[int]: ...
+    @property
+    def mirror(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class Source(abc.ABC):
     name: str  #: as in records and manifests
     hash: str  #: SHA-256 that names the model
     licence: str
-    labels: list[LabelInfo]
+    labels: Sequence[Label]
     expressions: list[str]  #: names of the index's column `expression`
     about: str  #: a sentence for the card
 
@@ -74,12 +88,16 @@ class Source(abc.ABC):
     def expression(self, sample: Sample) -> list[float]: ...
 
     @abc.abstractmethod
-    def regions(self, sample: Sample) -> np.ndarray:
-        """[H, W] uint8 ids of label set `synthforge`."""
+    def published_pictures(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        """Mask in the published colours [H, W, 3] and depth [D, D], uint8, as layout `synthforge` has them."""
 
     @abc.abstractmethod
     def published_parameters(self, sample: Sample) -> dict[str, Any]:
         """What layout `synthforge` calls z, flame_shape, flame_exp, flame_pose, as far as there is such a thing."""
+
+    def agreement(self, sample: Sample) -> float:
+        """0..1: how well labels and image fit together."""
+        return agreement(sample.rgb, sample.segmentation)
 
     def generator_world(self) -> tuple[float, Sequence[float]]:
         """scale and shift of the world of label25: world = scale · head + shift."""

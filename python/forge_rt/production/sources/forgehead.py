@@ -51,10 +51,11 @@ class ForgeHeadSource(Source):
         assert sample.face is not None
         return list(sample.face.expression)
 
-    def regions(self, sample: Sample) -> np.ndarray:
+    def published_pictures(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         from forge_rt.production.layouts.regions import regions
+        from forge_rt.production.layouts.synthforge import PALETTE, depth8
 
-        return regions(self.head, sample)
+        return PALETTE[regions(self.head, sample)], depth8(sample.depth_m)
 
     def published_parameters(self, sample: Sample) -> dict[str, Any]:
         assert sample.face is not None
