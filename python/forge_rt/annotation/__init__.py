@@ -1,8 +1,8 @@
 """Ground truth for images of a generator, from the mesh that the generator was given (docs/design/synthforge.md).
 
-    annotator = MeshAnnotator.for_forge_head(fr.ForgeHead(), alignment, world=world)
-    truth = annotator.annotate(mesh.vertices, mesh.landmarks, cameras, size=512)
-    truth.segmentation, truth.depth_m, truth.landmarks
+annotator = MeshAnnotator.for_forge_head(fr.ForgeHead(), alignment, world=world)
+truth = annotator.annotate(mesh.vertices, mesh.landmarks, cameras, size=512)
+truth.segmentation, truth.depth_m, truth.landmarks
 """
 
 from __future__ import annotations

@@ -96,10 +96,16 @@ class Acceptance:
             return "the detector finds no face"
         found = np.asarray(found, np.float64)
         if found.shape != points.shape:
-            raise InvalidArgumentError(f"a detector must return {list(points.shape)} points or None, got {list(found.shape)}")
+            raise InvalidArgumentError(
+                f"a detector must return {list(points.shape)} points or None, got {list(found.shape)}"
+            )
         assert self.detector_px is not None
         off = float(np.linalg.norm(found - points, axis=-1).mean()) * self.detector_size / size
-        return None if off <= self.detector_px else f"landmarks are {off:.1f} px from the detector's, {self.detector_px:g} are allowed"
+        return (
+            None
+            if off <= self.detector_px
+            else f"landmarks are {off:.1f} px from the detector's, {self.detector_px:g} are allowed"
+        )
 
 
 def compare(seen: Annotation, volume_depth_m: np.ndarray, opacity: np.ndarray) -> MeshAgreement:

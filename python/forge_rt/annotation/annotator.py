@@ -15,7 +15,15 @@ from forge_rt import _core
 from forge_rt._core import InvalidArgumentError, RasterOutput
 from forge_rt.annotation import compat
 from forge_rt.annotation.labels import FROM_UV, MeshLabels, forge_head_labels, read_obj_uv, texture_labels
-from forge_rt.annotation.world import NEXT3D_MINI_WORLD, SYNTHFORGE_WORLD, Cameras, Floats, World, apply, checked_alignment
+from forge_rt.annotation.world import (
+    NEXT3D_MINI_WORLD,
+    SYNTHFORGE_WORLD,
+    Cameras,
+    Floats,
+    World,
+    apply,
+    checked_alignment,
+)
 
 if TYPE_CHECKING:
     from forge_rt.annotation.agreement import MeshAgreement
@@ -39,10 +47,16 @@ class Annotation:
     landmarks: NDArray[np.float32]  #: [B, 68, 2] pixels; the centre of the top-left pixel is (0.5, 0.5)
     visibility: NDArray[np.uint8]  #: [B, 68]: 0 outside the frame, 1 hidden, 2 visible
     landmarks_camera_m: NDArray[np.float32]  #: [B, 68, 3]
-    landmarks_head_m: NDArray[np.float32]  #: [B, 68, 3]: (world - shift) / scale, what a record's camera projects to `landmarks`
-    colors: NDArray[np.uint8] | None = None  #: [B, S, S, 3] RGB, mode "compat": the published mask, mixed colours included
+    landmarks_head_m: NDArray[
+        np.float32
+    ]  #: [B, 68, 3]: (world - shift) / scale, what a record's camera projects to `landmarks`
+    colors: NDArray[np.uint8] | None = (
+        None  #: [B, S, S, 3] RGB, mode "compat": the published mask, mixed colours included
+    )
     depth8: NDArray[np.uint8] | None = None  #: [B, D, D], mode "compat" with `ray_depth`: the published depth
-    depth8_range: NDArray[np.float32] | None = None  #: [B, 2] ray distances in world units that 0 and 255 of depth8 stand for
+    depth8_range: NDArray[np.float32] | None = (
+        None  #: [B, 2] ray distances in world units that 0 and 255 of depth8 stand for
+    )
 
     def __len__(self) -> int:
         return len(self.segmentation)
@@ -104,7 +118,9 @@ class MeshAnnotator:
         """`alignment` None: the head stands in `world` exactly. `bundle`: where `head` was loaded from, unless it is the package's own."""
         labels = forge_head_labels(bundle, brows=brows)
         if not np.array_equal(labels.triangles, head.triangles):
-            raise InvalidArgumentError("this ForgeHead has another topology than the bundle of its labels: give its `bundle`")
+            raise InvalidArgumentError(
+                "this ForgeHead has another topology than the bundle of its labels: give its `bundle`"
+            )
         world = World.of(world)
         return cls(labels, world.matrix if alignment is None else alignment, world=world, **options)
 
@@ -201,7 +217,12 @@ class MeshAnnotator:
         return _emptied(np.asarray(seen.hit.depth), seen.face) * np.float32(1 / self.world.scale)
 
     def agreement(
-        self, vertices: ArrayLike, landmarks: ArrayLike, cameras: ArrayLike, volume_depth_m: ArrayLike, opacity: ArrayLike
+        self,
+        vertices: ArrayLike,
+        landmarks: ArrayLike,
+        cameras: ArrayLike,
+        volume_depth_m: ArrayLike,
+        opacity: ArrayLike,
     ) -> MeshAgreement:
         """How well the mesh fits what the generator shows: `forge_rt.annotation.agreement.compare` at the volume's resolution.
 
@@ -251,7 +272,9 @@ class MeshAnnotator:
         hit = _core.rasterize(clip, self.labels.triangles, size, cull="none", **options)  # type: ignore[arg-type]
         face = np.asarray(hit.face)
         if self.bounds is not None:
-            place = np.asarray(_core.interpolate(hit.face, hit.barycentrics, self.labels.triangles, world.astype(np.float32)))
+            place = np.asarray(
+                _core.interpolate(hit.face, hit.barycentrics, self.labels.triangles, world.astype(np.float32))
+            )
             face = np.where(((place >= self.bounds[0]) & (place <= self.bounds[1])).all(-1), face, -1)
         return _Surface(points, clip, hit, face)
 
@@ -259,7 +282,13 @@ class MeshAnnotator:
         made = self.labels
         out = np.asarray(
             _core.project_labels(
-                seen.face, seen.hit.barycentrics, made.face_labels, made.uv_triangles, made.uv, made.semantic_uv, made.background
+                seen.face,
+                seen.hit.barycentrics,
+                made.face_labels,
+                made.uv_triangles,
+                made.uv,
+                made.semantic_uv,
+                made.background,
             )
         )
         if self.mode == "compat" or self._mouth is None:

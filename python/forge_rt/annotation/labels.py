@@ -59,7 +59,9 @@ class MeshLabels:
                     + (f" with ids up to {index.max()}" if index.size else "")
                 )
         if self.face_labels.shape != (faces,):
-            raise InvalidArgumentError(f"face_labels of {self.name} must be [{faces}], got {list(self.face_labels.shape)}")
+            raise InvalidArgumentError(
+                f"face_labels of {self.name} must be [{faces}], got {list(self.face_labels.shape)}"
+            )
 
     @property
     def ids(self) -> dict[str, int]:
@@ -69,7 +71,9 @@ class MeshLabels:
 # ---- ForgeHead ------------------------------------------------------------------------------------------------------
 
 
-def forge_head_labels(bundle: str | os.PathLike[str] | None = None, *, brows: str = "natural", size: int = 1280) -> MeshLabels:
+def forge_head_labels(
+    bundle: str | os.PathLike[str] | None = None, *, brows: str = "natural", size: int = 1280
+) -> MeshLabels:
     """The bare head of a ForgeHead bundle: label set `forgehead`, without what is worn or grown.
 
     `brows` is the head's choice of brow shape: like the renderer, the map has brows where that shape says, at `size`² texels.
@@ -137,7 +141,9 @@ def texture_labels(
     """
     picture = texture if isinstance(texture, np.ndarray) else read_picture(texture)
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or min(picture.shape[:2]) < 2:
-        raise InvalidArgumentError(f"a UV label map must be [H, W, 3] uint8 RGB, got {list(picture.shape)} {picture.dtype}")
+        raise InvalidArgumentError(
+            f"a UV label map must be [H, W, 3] uint8 RGB, got {list(picture.shape)} {picture.dtype}"
+        )
     names = labels.names(label_set)
     ids = {n: i for i, n in names.items()}
     unknown = [n for n in classes.values() if n is not None and n not in ids]
@@ -172,7 +178,9 @@ def class_map(picture: np.ndarray, colors: np.ndarray, of_color: np.ndarray) -> 
         nearest[nearer], off[nearer] = k, distance[nearer]
     known = (off <= _MIXED**2) & (of_color[nearest] != FROM_UV)
     if not known.any():
-        raise InvalidArgumentError("the UV label map has none of the palette's colours; is it the right picture, in RGB?")
+        raise InvalidArgumentError(
+            "the UV label map has none of the palette's colours; is it the right picture, in RGB?"
+        )
     lookup = np.zeros(1 << 24, np.uint8)
     lookup[found] = of_color[nearest]
     present[:] = False

@@ -1,3 +1,7 @@
 PRESETS: dict = {}
+
+
 class Draw: ...
+
+
 class Preset: ...

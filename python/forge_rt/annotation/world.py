@@ -49,9 +49,9 @@ _TRAINED = np.array(
 
 
 def compose(outer: ArrayLike, inner: ArrayLike) -> Floats:
-    """[3, 4]: outer(inner(p))."""
+    """outer(inner(p)) of affine maps [rows, columns + 1], the offset last."""
     a, b = np.asarray(outer, np.float64), np.asarray(inner, np.float64)
-    return np.concatenate([a[:, :3] @ b[:, :3], a[:, :3] @ b[:, 3:] + a[:, 3:]], 1)
+    return np.concatenate([a[:, :-1] @ b[:, :-1], a[:, :-1] @ b[:, -1:] + a[:, -1:]], 1)
 
 
 SYNTHFORGE_ALIGNMENT: Floats = compose(_TRAINED, SYNTHFORGE_WORLD.matrix)
@@ -65,7 +65,9 @@ def checked_alignment(alignment: ArrayLike) -> Floats:
             f"an alignment must be a finite [3, 4] map from head metres to the generator's world, got {list(out.shape)}"
         )
     if np.linalg.det(out[:, :3]) <= 0:
-        raise InvalidArgumentError("an alignment must be invertible and must not mirror: its determinant is not positive")
+        raise InvalidArgumentError(
+            "an alignment must be invertible and must not mirror: its determinant is not positive"
+        )
     return out
 
 
@@ -87,13 +89,17 @@ class Cameras:
         if c.ndim != 2 or c.shape[1] != 25 or not np.isfinite(c).all():
             raise InvalidArgumentError(f"cameras must be finite labels [B, 25], got {list(c.shape)}")
         if batch is not None and len(c) not in (1, batch):
-            raise InvalidArgumentError(f"cameras must be [{batch}, 25], one for each mesh, or one for all; got {list(c.shape)}")
+            raise InvalidArgumentError(
+                f"cameras must be [{batch}, 25], one for each mesh, or one for all; got {list(c.shape)}"
+            )
         if batch is not None and len(c) != batch:
             c = np.repeat(c, batch, 0)
         pose = c[:, :16].reshape(-1, 4, 4)
         bad = np.abs(np.linalg.det(pose[:, :3, :3]) - 1) > 1e-2
         if bad.any():
-            raise InvalidArgumentError(f"camera {int(np.argmax(bad))} is no rigid pose: its first 16 numbers are camera-to-world")
+            raise InvalidArgumentError(
+                f"camera {int(np.argmax(bad))} is no rigid pose: its first 16 numbers are camera-to-world"
+            )
         return cls(np.linalg.inv(pose)[:, :3], c[:, 16:].reshape(-1, 3, 3))
 
     def __len__(self) -> int:
