@@ -115,7 +115,6 @@ PERTURBED = {
         "kps2d_512",
         "verts_cam",
         "seg_zbuf",
-        "seg_bary",
         "seg_render",
         "depth_u8",
         "image_u8",
