@@ -1,6 +1,6 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
-from . import cameras, flame_lbs, metrics, ops, raster, render
+from . import cameras, flame_lbs, metrics, ops, raster, render, synthforge
 
 SECTIONS = {
     "ops.npz": ops,
@@ -9,4 +9,5 @@ SECTIONS = {
     "flame_lbs.npz": flame_lbs,
     "cameras.npz": cameras,
     "metrics.npz": metrics,
+    "synthforge.npz": synthforge,
 }
