@@ -1,7 +1,7 @@
 """What the samples of a run are drawn from (spec/next3d §18.1), as data, and the draws: pure functions of (seed, index, attempt).
 
-    sampler = PRESETS["synthforge-code"].sampler(z_dim=512, world=SYNTHFORGE_WORLD)
-    draw = sampler.draw(seed=7, index=81442)
+sampler = PRESETS["synthforge-code"].sampler(z_dim=512, world=SYNTHFORGE_WORLD)
+draw = sampler.draw(seed=7, index=81442)
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class Sampler:
         label = np.asarray(view.label25(self.world.scale, self.world.shift), np.float64)
         if self.head is not None:
             face = next3d_people.person(self.head, z).face
-            weights = next3d_people.expression(self.head, face, _core.Random(seed, person, "synthforge.expression", again))
+            weights = next3d_people.expression(
+                self.head, face, _core.Random(seed, person, "synthforge.expression", again)
+            )
             return Draw(z, view, label, face=self.head.face(face, expression=weights))
         return Draw(
             z, view, label,
@@ -113,7 +115,9 @@ class Sampler:
         purpose: str, limits: tuple[float, float], count: int, seed: int, person: int, attempt: int
     ) -> NDArray[np.float32]:
         low, high = limits
-        return np.asarray(_core.random_uniform([count], seed, person, purpose, attempt)) * np.float32(high - low) + np.float32(low)
+        return np.asarray(_core.random_uniform([count], seed, person, purpose, attempt)) * np.float32(
+            high - low
+        ) + np.float32(low)
 
 
 def _camera(name: str) -> dict[str, Any]:

@@ -96,7 +96,9 @@ class Layout(abc.ABC):
             members.append(("seg_no_objects.png", encode.png(sample.layers[0])))
             members.append(("seg_bare_head.png", encode.png(sample.layers[1])))
         if "volume_depth" in plan.extras and sample.volume_depth_m is not None:
-            members.append((f"volume_depth.{encode.DEPTH_SUFFIX[plan.depth]}", encode.depth(sample.volume_depth_m, plan.depth)))
+            members.append(
+                (f"volume_depth.{encode.DEPTH_SUFFIX[plan.depth]}", encode.depth(sample.volume_depth_m, plan.depth))
+            )
         if "soft" in plan.extras and sample.soft_labels is not None:
             members.append(("soft.png", encode.soft(sample.soft_labels)))
         members.append(("json", encode.dump_json(record)))

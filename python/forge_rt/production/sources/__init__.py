@@ -14,7 +14,7 @@ def open_source(plan: Plan) -> Source:
         return ForgeHeadSource()
     from forge_rt.production.sources.generator import GeneratorSource
 
-    return GeneratorSource(plan.model)
+    return GeneratorSource(plan)
 
 
 __all__ = ["Draw", "ForgeHeadSource", "Renderer", "Source", "open_source"]

@@ -38,10 +38,15 @@ class ForgeHeadSource(Source):
         return face_to_dict(self.head, sample.face)
 
     def attributes(self, sample: Sample, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"style": sample.style, **self.named(parameters)}
+
+    @staticmethod
+    def named(parameters: dict[str, Any]) -> dict[str, Any]:
+        """What parameters of a ForgeHead say by name."""
         macro = {
             name.split("/")[1]: value for name, value in parameters["sliders"].items() if name.startswith("macro/")
         }
-        return {"style": sample.style, "melanin": parameters["appearance"]["melanin"], **macro, **parameters["options"]}
+        return {"melanin": parameters["appearance"]["melanin"], **macro, **parameters["options"]}
 
     def attribute_kinds(self) -> dict[str, type]:
         sliders = [s.name.split("/")[1] for s in self.head.sliders if s.name.startswith("macro/")]
