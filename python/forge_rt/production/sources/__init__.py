@@ -17,4 +17,14 @@ def open_source(plan: Plan) -> Source:
     return GeneratorSource(plan)
 
 
-__all__ = ["Draw", "ForgeHeadSource", "Renderer", "Source", "open_source"]
+def native_size(model: str) -> int | None:
+    """Pixels of a generator's pictures; None where any size can be had."""
+    if model == FORGEHEAD:
+        return None
+    from forge_rt import bundles
+
+    entry = bundles.info(bundles.find(model)).manifest.get("generator", {})
+    return entry.get("sizes", {}).get("image")
+
+
+__all__ = ["Draw", "ForgeHeadSource", "Renderer", "Source", "native_size", "open_source"]
