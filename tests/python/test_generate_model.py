@@ -47,7 +47,7 @@ def test_records_say_what_was_made(shards: Path) -> None:
         depth, mask = _decode(files[f"{i:08d}.depth.png"]), _decode(files[f"{i:08d}.seg.png"])
         assert ((depth > 0) == (mask > 0)).mean() > 0.99
         metres = depth[depth > 0] * note["depth"]["scale_m"]
-        assert 0.85 < metres.min() and metres.max() < 1.35  # the camera stands at 1.08 m
+        assert metres.min() > 0.85 and metres.max() < 1.35  # the camera stands at 1.08 m
         # the record's camera projects the record's points to the record's pixels
         camera = fr.Camera.from_label25(note["camera"]["label25"], 256, **note["camera"]["generator_world"])
         points, _ = fr.camera.project(np.array(note["landmarks_head_m"]), camera)

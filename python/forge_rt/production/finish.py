@@ -92,6 +92,8 @@ def manifest_of(run: RunFolder) -> dict[str, Any]:
         "engine": run.made["engine"],
         "made_with": run.made,
         "model": {"name": source.name, "sha256": source.hash, "licence": source.licence, "about": source.about},
+        "truth": source.truth,
+        "agreement": source.agreement_is,
         "plan": plan.to_json(),
         "count": plan.count,
         "labels": [

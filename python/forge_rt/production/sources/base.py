@@ -64,6 +64,8 @@ class Source(abc.ABC):
     labels: Sequence[Label]
     expressions: list[str]  #: names of the index's column `expression`
     about: str  #: a sentence for the card
+    truth = "They come from the geometry that the images are rendered from."  #: where labels come from
+    agreement_is = "the chance that a pixel on a border of labels has a stronger image edge than one elsewhere: 1 is perfect, 0.5 is unrelated"
 
     @abc.abstractmethod
     def check(self, plan: Plan) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forge_rt import _core, bundles, labels
-from forge_rt._core import InvalidArgumentError, Tensor, UnsupportedError
+from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
 from forge_rt.annotation.world import compose
@@ -55,6 +55,12 @@ class Label:
 
 
 class GeneratorSource(Source):
+    truth = (
+        "They come from the mesh that the generator was given, seen by the image's camera: the bare head. What the generator adds to it, above all "
+        "hair and shoulders, has no mesh: there labels show the scalp beneath, or background."
+    )
+    agreement_is = "how well the mesh lies on the generator's volume: its share with volume behind, times 10 mm / (10 mm + what is between them)"
+
     def __init__(self, plan: Plan) -> None:
         path = bundles.find(plan.model)
         about = bundles.info(path)
@@ -187,7 +193,7 @@ class _Renderer(Renderer):
         self._sampler = source.sampler(plan)
         self._generator = source.generator(device)
         options = plan.options()
-        self._styles = {"psi": options.psi, "cutoff": options.cutoff}
+        self._styles: dict[str, Any] = {"psi": options.psi, "cutoff": options.cutoff}
         self._conditioning = options.conditioning or self._generator.info.conditioning
         self._score = options.min_agreement
         self._volume = "volume_depth" in plan.extras or plan.layout == "synthforge"
@@ -208,14 +214,14 @@ class _Renderer(Renderer):
             index=np.array([d.latent.index for d in drawn], np.uint64), skip_weight=_SKIP_WEIGHT,
             depth_resolution=_DEPTH_FACTOR * resolution if self._volume else 0,
         )  # fmt: skip
-        truth = self._source.annotator.annotate(
+        truth: Any = self._source.annotator.annotate(
             vertices[rows], landmarks[rows], cameras, self._plan.size, normals="normals" in self._plan.extras,
             ray_depth=np.asarray(view.depth) if self._volume else None,
         )  # fmt: skip
         fit = self._source.annotator.agreement(vertices[rows], landmarks[rows], cameras, view.depth_m, view.weight)
         colors, depth8 = self._published(truth, view) if self._plan.layout == "synthforge" else (None, None)
         return GeneratedBatch(
-            rgb=view.rgb8(), segmentation=Tensor(truth.segmentation), depth_m=Tensor(truth.depth_m), normals=truth.normals,
+            rgb=view.rgb8(), segmentation=truth.segmentation, depth_m=truth.depth_m, normals=truth.normals,
             soft_labels=None, layers=None, uv=None, landmarks=truth.landmarks, visibility=truth.visibility,
             landmarks_camera_m=truth.landmarks_camera_m, landmarks_head_m=truth.landmarks_head_m,
             faces=tuple(d.face for d in drawn if d.face is not None), camera=tuple(d.camera for d in drawn),
