@@ -12,7 +12,6 @@ from forge_rt import _core, bundles, labels
 from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
-from forge_rt.annotation.world import compose
 from forge_rt.camera import CameraSampler
 from forge_rt.forge_head import FaceBatch
 from forge_rt.generator import Generator
@@ -74,8 +73,7 @@ class GeneratorSource(Source):
         self.about = str(about.manifest.get("about", ""))
         entry = about.manifest["generator"]
         self.world = World.of(entry["world"])
-        matrix = self.world.matrix
-        alignment = matrix if entry.get("alignment") is None else compose(entry["alignment"], matrix)
+        alignment = self.world.matrix if entry.get("alignment") is None else np.array(entry["alignment"], np.float64)
         self.driver: Driver = _driver(path, entry, self._options)
         half = 0.5 * float(entry["config"]["rendering"]["box_warp"])
         bounds = entry.get("bounds") or [[-half] * 3, [half] * 3]
