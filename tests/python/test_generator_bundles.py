@@ -281,7 +281,7 @@ def command(*arguments):
 
 
 def test_an_official_file_is_exported(checkpoint, tmp_path):
-    path, model = checkpoint
+    path, _ = checkpoint
     out = tmp_path / "own.forge"
     result = command("next3d", path, "--out", out, "--conditioning", "view", "--psi", 0.6)
     assert result.exit_code == 0, result.output
