@@ -21,34 +21,26 @@ from ..models.next3d.views import UvMesh
 from ..verify import record
 from .proof import prove_model, prove_stage
 from .stages import stages, super_resolution_input
+from .topology import HeadReference
 
 ARRAYS = "generator.safetensors"
 PRECISIONS = ("fp32", "fp16")
 CONDITIONING = ("frontal", "view")
-IDENTITY = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))
 
 
 @dataclass(frozen=True)
 class World:
-    """Head frame (metres) → the generator's world: scale · p + shift, then the alignment's A p + b (spec/next3d §18.2)."""
+    """Head frame (metres) → the generator's world: scale · p + shift (spec/next3d §18.2), unless a map was fitted."""
 
     scale: float = 2.5
     shift: tuple[float, float, float] = (0.0, -0.025, -0.025 + 2**0.5 / 10)
-    alignment: Sequence[Sequence[float]] = IDENTITY
-
-
-@dataclass(frozen=True)
-class HeadReference:
-    """Which head drives the generator. Its data stays where it is; a sum of it tells another one apart."""
-
-    family: str  #: "flame" or "forgehead"
-    vertices: int
-    sha256: str  #: of the triangles, int32, row by row
+    alignment: Sequence[Sequence[float]] | None = None  #: [3, 4], in place of the two
 
 
 @dataclass(frozen=True)
 class About:
     licence: str = "not stated"
+    about: str = ""  #: one sentence for cards of data sets
     use: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,6 +56,7 @@ def write_generator_bundle(
     conditioning: str = "frontal",
     psi: float = 0.7,
     cutoff: int | None = None,
+    bounds: Sequence[Sequence[float]] | None = None,
     about: About | None = None,
     threads: int = 1,
 ) -> dict[str, Any]:
@@ -71,12 +64,15 @@ def write_generator_bundle(
 
     mesh       triangles, texture coordinates and mask of the head, for a Next3D whose buffers lack them
     precision  "fp16": weights are stored as half floats. Everything computes in float32; proof is against the definition with rounded weights
+    bounds     [2, 3]: where the generator draws a head, in its world (None: its whole box)
     psi, cutoff  truncation unless a user says otherwise; cutoff None: the styles of the static planes
 
     Raises ExportError when a stage deviates from the definition, and InvalidArgumentError.
     """
     path = Path(path)
-    _check(model, path, precision, conditioning, psi, mesh)
+    check_target(path, precision, conditioning, psi)
+    if isinstance(model, Next3D) and model.config.topology is None and mesh is None:
+        raise InvalidArgumentError("this Next3D has no triangles and texture coordinates; give them as mesh")
     model = rounded(model) if precision == "fp16" else model
     model = model.cpu().float().eval()
     is_next3d = isinstance(model, Next3D)
@@ -102,7 +98,7 @@ def write_generator_bundle(
         about = about or About()
         fields: dict[str, Any] = {
             "licence": about.licence,
-            **({"use": about.use} if about.use else {}),
+            **{name: getattr(about, name) for name in ("about", "use") if getattr(about, name)},
             "provenance": dict(about.provenance),
             "generator": {
                 "config": json.loads(json.dumps(model.config.to_json())),
@@ -116,7 +112,8 @@ def write_generator_bundle(
                 "psi": psi,
                 "cutoff": model.num_static_ws if cutoff is None else cutoff,
                 "world": {"scale": world.scale, "shift": list(world.shift)},
-                "alignment": [list(map(float, row)) for row in world.alignment],
+                "alignment": None if world.alignment is None else [list(map(float, row)) for row in world.alignment],
+                **({} if bounds is None else {"bounds": [list(map(float, row)) for row in bounds]}),
                 "head": None if head is None else vars(head),
             },
             "variants": {
@@ -146,19 +143,18 @@ def rounded(model: EG3D) -> EG3D:
     return made
 
 
-def _check(
-    model: EG3D, path: Path, precision: str, conditioning: str, psi: float, mesh: UvMesh | None
-) -> None:  # fmt: skip
+def check_target(path: Path, precision: str, conditioning: str, psi: float) -> None:
+    """What can be said before the minutes of work."""
     if precision not in PRECISIONS:
         raise InvalidArgumentError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if conditioning not in CONDITIONING:
         raise InvalidArgumentError(f"conditioning must be one of {', '.join(CONDITIONING)}, got {conditioning!r}")
     if not np.isfinite(psi):
         raise InvalidArgumentError(f"psi must be a number, got {psi}")
+    if path.suffix != bundles.SUFFIX:
+        raise InvalidArgumentError(f"a bundle's name ends in {bundles.SUFFIX}, got {path.name}")
     if path.exists() and not (path / bundles.MANIFEST).is_file():
         raise InvalidArgumentError(f"{path} exists and is no bundle; give the name of a folder that shall be made")
-    if isinstance(model, Next3D) and model.config.topology is None and mesh is None:
-        raise InvalidArgumentError("this Next3D has no triangles and texture coordinates; give them as mesh")
 
 
 def _arrays(model: EG3D, mesh: UvMesh | None) -> dict[str, np.ndarray]:

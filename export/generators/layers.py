@@ -92,10 +92,7 @@ def synthesis_layer(g: Graph, x: str, ws: str, index: int, layer: layers.Synthes
     style = styles(g, ws, index, layer.affine, path)
     weight = stored(g, f"{path}.weight", layer.weight)
     x = g.node("Mul", x, as_channels(g, style))
-    if layer.up == 2:
-        x = up_convolution(g, x, weight, layer, path)
-    else:
-        x = convolution(g, x, weight)
+    x = up_convolution(g, x, weight, layer) if layer.up == 2 else convolution(g, x, weight)
     x = g.node("Mul", x, demodulation(g, style, weight))
     if noise == "const" and layer.noise_strength.item() != 0:
         strength = layer.noise_strength.item() * layers.SQRT2
@@ -108,7 +105,7 @@ def convolution(g: Graph, x: str, weight: str) -> str:
     return g.node("Conv", x, weight, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
-def up_convolution(g: Graph, x: str, weight: str, layer: layers.SynthesisLayer, path: str) -> str:
+def up_convolution(g: Graph, x: str, weight: str, layer: layers.SynthesisLayer) -> str:
     """Transposed convolution to 2N + 1, then the filter."""
     turned = g.node("Transpose", weight, perm=[1, 0, 2, 3])
     x = g.node("ConvTranspose", x, turned, kernel_shape=[3, 3], strides=[2, 2])
