@@ -63,6 +63,15 @@ class MeshLabels:
                 f"face_labels of {self.name} must be [{faces}], got {list(self.face_labels.shape)}"
             )
 
+    @classmethod
+    def plain(cls, name: str, vertices: int, triangles: ArrayLike) -> MeshLabels:
+        """A topology of one class, "face": enough for depths and alignment."""
+        faces = np.ascontiguousarray(triangles, np.int32)
+        return cls(
+            name, vertices, faces, np.ones(len(faces), np.uint8), np.zeros((1, 2), np.float32), np.zeros_like(faces),
+            np.zeros((1, 1), np.uint8), {0: "background", 1: "face"}, 0, np.array([[255, 255, 255], [230, 150, 60]], np.uint8),
+        )  # fmt: skip
+
     @property
     def ids(self) -> dict[str, int]:
         return {name: i for i, name in self.names.items()}
