@@ -9,7 +9,7 @@ nothing. Design: docs/design/synthforge.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,7 +100,8 @@ class Fit:
     iterations: int
     converged: bool
     used: float  #: share of the compared pixels that the final robust weights keep (weight above a half)
-    world: World = field(default_factory=World)
+    world: World
+    bounds: NDArray[np.float64] | None  #: [2, 3] what the generator can show
 
     def report(self) -> dict[str, Any]:
         """Plain numbers: what `forge-rt align` writes beside the map."""
@@ -135,11 +136,16 @@ def fit(
     *,
     world: World,
     start: ArrayLike | None = None,
+    bounds: ArrayLike | None = None,
     options: FitOptions | None = None,
     tell: Tell | None = None,
 ) -> Fit:
-    """The map that agrees best with the samples' depths. `start` (default: `world` itself) must be within about three centimetres of it."""
+    """The map that agrees best with the samples' depths. `start` (default: `world` itself) must be within about three centimetres of it.
+
+    `bounds` [2, 3], world units: what the generator can show; scores leave out what a mesh has beyond it.
+    """
     o = options or FitOptions()
+    box = None if bounds is None else np.array(bounds, np.float64)
     if not len(views):
         raise InvalidArgumentError("an alignment needs samples, got none")
     first = world.matrix if start is None else checked_alignment(start)
@@ -157,7 +163,9 @@ def fit(
             raise InvalidArgumentError(
                 f"mesh and volume meet at {rows.residual.size} pixels of {len(views)} samples: the start is too far off, or the head is another one"
             )
-        weight = rows.weight * np.clip(1 - (rows.residual / width) ** 2, 0, None) ** 2  # Tukey: what is far off does not count at all
+        weight = (
+            rows.weight * np.clip(1 - (rows.residual / width) ** 2, 0, None) ** 2
+        )  # Tukey: what is far off does not count at all
         kept = float((weight > 0.5 * rows.weight).mean())
         moved = _step(rows, weight, current, first, len(views), o, world)
         current = current + moved
@@ -169,14 +177,16 @@ def fit(
         if converged:
             break
         width = max(0.75 * width, narrow) if width > narrow else narrow
-    return Fit(
-        current, first, quality(labels, views, first, world), quality(labels, views, current, world), step, converged, kept, world
-    )
+    before, after = (quality(labels, views, a, world, bounds=box) for a in (first, current))
+    return Fit(current, first, before, after, step, converged, kept, world, box)
 
 
-def quality(labels: MeshLabels, views: DepthViews, alignment: ArrayLike, world: World) -> Quality:
+def quality(
+    labels: MeshLabels, views: DepthViews, alignment: ArrayLike, world: World, *, bounds: ArrayLike | None = None
+) -> Quality:
     """How well meshes under `alignment` fit the samples."""
-    seen = _annotated(labels, views, alignment, world)
+    annotator = MeshAnnotator(labels, alignment, world=world, bounds=bounds)
+    seen = annotator.annotate(views.vertices, views.landmarks, views.cameras, views.depth_m.shape[-1])
     agreed = compare(seen, views.depth_m, views.opacity)
     face = face_region(seen.landmarks, views.depth_m.shape[-1])
     both = face & (seen.depth_m > 0) & (views.depth_m > 0) & (views.opacity >= 0.5)
@@ -184,11 +194,6 @@ def quality(labels: MeshLabels, views: DepthViews, alignment: ArrayLike, world: 
     count = both.sum((1, 2))
     mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
     return Quality(mean, agreed.depth_m, agreed.iou, agreed.missing, agreed.landmark_m)
-
-
-def _annotated(labels: MeshLabels, views: DepthViews, alignment: ArrayLike, world: World) -> Annotation:
-    annotator = MeshAnnotator(labels, alignment, world=world)
-    return annotator.annotate(views.vertices, views.landmarks, views.cameras, views.depth_m.shape[-1])
 
 
 # ---- one step -------------------------------------------------------------------------------------------------------
@@ -228,7 +233,9 @@ def _compare(
     size = views.depth_m.shape[-1]
     hit, at = annotator.surface(views.vertices, views.cameras, size)
     aligned = apply(alignment, views.vertices)
-    normals = np.asarray(_core.vertex_normals(aligned.astype(np.float32), _core.Topology(labels.triangles, labels.vertices)))
+    normals = np.asarray(
+        _core.vertex_normals(aligned.astype(np.float32), _core.Topology(labels.triangles, labels.vertices))
+    )
     both = np.concatenate([np.asarray(views.vertices, np.float32), normals], -1)
     read = np.asarray(_core.interpolate(hit.face, hit.barycentrics, labels.triangles, both))
     face = np.asarray(hit.face)
@@ -352,7 +359,13 @@ def collect(
 
 
 def sheet(
-    labels: MeshLabels, views: DepthViews, made: Fit, pictures: np.ndarray | None = None, *, count: int = 6, tile: int = 224
+    labels: MeshLabels,
+    views: DepthViews,
+    made: Fit,
+    pictures: np.ndarray | None = None,
+    *,
+    count: int = 6,
+    tile: int = 224,
 ) -> NDArray[np.uint8]:
     """[H, W, 3] RGB. A row a sample: image (or the volume's shading), mesh over it before and after, difference in depth before and after.
 
@@ -363,7 +376,7 @@ def sheet(
     rows = []
     seen = {}
     for when, alignment in (("before", made.start), ("after", made.alignment)):
-        annotator = MeshAnnotator(labels, alignment, world=made.world)
+        annotator = MeshAnnotator(labels, alignment, world=made.world, bounds=made.bounds)
         large = annotator.annotate(some.vertices, some.landmarks, some.cameras, tile, normals=True)
         seen[when] = large, annotator.depth_m(some.vertices, some.cameras, some.depth_m.shape[-1])
     for n in range(count):
@@ -400,7 +413,9 @@ def _over(base: np.ndarray, seen: Annotation, n: int) -> np.ndarray:
     out = np.ascontiguousarray(mixed.astype(np.uint8))
     for (x, y), visible in zip(seen.landmarks[n], seen.visibility[n], strict=True):
         if visible == 2:
-            cv2.circle(out, (round((float(x) - 0.5) * 16), round((float(y) - 0.5) * 16)), 20, (255, 255, 0), -1, cv2.LINE_AA, 4)
+            cv2.circle(
+                out, (round((float(x) - 0.5) * 16), round((float(y) - 0.5) * 16)), 20, (255, 255, 0), -1, cv2.LINE_AA, 4
+            )
     return out
 
 

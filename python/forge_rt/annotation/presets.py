@@ -1,7 +1,7 @@
 """What the samples of a run are drawn from (spec/next3d §18.1), as data, and the draws: pure functions of (seed, index, attempt).
 
-    sampler = PRESETS["synthforge-code"].sampler(z_dim=512, world=SYNTHFORGE_WORLD)
-    draw = sampler.draw(seed=7, index=81442)
+sampler = PRESETS["synthforge-code"].sampler(z_dim=512, world=SYNTHFORGE_WORLD)
+draw = sampler.draw(seed=7, index=81442)
 """
 
 from __future__ import annotations
@@ -66,6 +66,10 @@ class Preset:
             raise InvalidArgumentError(f"views must be 1 or more, got {views}")
         return Sampler(self, z_dim, World.of(world), head, views, size, camera or self.cameras(world))
 
+    def draw(self, seed: int, index: int, *, attempt: int = 0, **options: Any) -> Draw:
+        """One sample; `options` are those of `sampler`, which is the thing to keep for many."""
+        return self.sampler(**options).draw(seed, index, attempt)
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -99,7 +103,9 @@ class Sampler:
         label = np.asarray(view.label25(self.world.scale, self.world.shift), np.float64)
         if self.head is not None:
             face = next3d_people.person(self.head, z).face
-            weights = next3d_people.expression(self.head, face, _core.Random(seed, person, "synthforge.expression", again))
+            weights = next3d_people.expression(
+                self.head, face, _core.Random(seed, person, "synthforge.expression", again)
+            )
             return Draw(z, view, label, face=self.head.face(face, expression=weights))
         return Draw(
             z, view, label,
@@ -113,7 +119,9 @@ class Sampler:
         purpose: str, limits: tuple[float, float], count: int, seed: int, person: int, attempt: int
     ) -> NDArray[np.float32]:
         low, high = limits
-        return np.asarray(_core.random_uniform([count], seed, person, purpose, attempt)) * np.float32(high - low) + np.float32(low)
+        return np.asarray(_core.random_uniform([count], seed, person, purpose, attempt)) * np.float32(
+            high - low
+        ) + np.float32(low)
 
 
 def _camera(name: str) -> dict[str, Any]:
