@@ -62,7 +62,7 @@ class FitOptions:
     iterations: int = 40  #: at most
     solid: float = 0.9  #: opacity from which on a pixel of the volume has a surface
     facing: float = 0.3  #: least cosine between surface and ray
-    edge_m: float = 0.006  #: neighbours farther apart in depth are an edge, and are left out
+    edge_pixels: float = 2.7  #: neighbours farther apart in depth than so many widths of a pixel are an edge, and are left out
     outside_face: float = 0.25  #: weight of pixels outside of the landmarks' outline, where hair is
     widest_m: float = 0.03  #: distances that count at the start …
     narrowest_m: float = 0.003  #: … and at the end, unless noise needs more
@@ -214,7 +214,7 @@ class _VolumeSurface:
         turned = np.einsum("nij,nhwj->nhwi", back, rays)
         points = origin[:, None, None] + turned * (views.depth_m[..., None] * world.scale)
         solid = (views.opacity >= o.solid) & (views.depth_m > 0) & np.isfinite(views.depth_m)
-        solid &= ~_edges(views.depth_m, solid, o.edge_m)
+        solid &= ~_edges(views.depth_m, solid, at.focal, o.edge_pixels)
         return cls(points, turned / np.linalg.norm(turned, axis=-1, keepdims=True), solid)
 
 
@@ -241,7 +241,7 @@ def _compare(
     face = np.asarray(hit.face)
     mesh_depth = np.asarray(hit.depth) / world.scale
     use = (face >= 0) & surface.solid
-    use &= ~_edges(mesh_depth, face >= 0, o.edge_m)
+    use &= ~_edges(mesh_depth, face >= 0, at.focal, o.edge_pixels)
     use &= np.abs(mesh_depth - views.depth_m) < 2 * o.widest_m
     normal = read[use][:, 3:].astype(np.float64)
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
@@ -254,9 +254,12 @@ def _compare(
     return _Rows(normal, point, residual, np.where(inside, 1.0, o.outside_face))
 
 
-def _edges(depth: np.ndarray, covered: np.ndarray, step: float) -> NDArray[np.bool_]:
-    """[N, D, D]: a neighbour is much nearer or farther, or is not there."""
+def _edges(depth: np.ndarray, covered: np.ndarray, focal: np.ndarray, pixels: float) -> NDArray[np.bool_]:
+    """[N, D, D]: a neighbour is much nearer or farther, or is not there. `focal` [N] in image widths."""
     out = ~covered
+    size = depth.shape[-1]
+    distance = depth.sum((1, 2)) / np.maximum(covered.sum((1, 2)), 1)
+    step = (pixels * distance / (focal * size))[:, None, None]
     for axis in (1, 2):
         jump = np.abs(np.diff(depth, axis=axis)) > step
         jump |= np.diff(covered.astype(np.int8), axis=axis) != 0
@@ -280,7 +283,7 @@ def _step(
     prior = _prior(first, rows.point[:, :3].mean(0), o, world)
     normal = jacobian.T @ weighted + prior.T @ prior
     right = weighted.T @ rows.residual - prior.T @ (prior @ (current - first).ravel())
-    return np.linalg.solve(normal, right).reshape(3, 4)
+    return np.asarray(np.linalg.solve(normal, right).reshape(3, 4), np.float64)
 
 
 def _prior(first: Floats, centre: np.ndarray, o: FitOptions, world: World) -> Floats:
@@ -301,7 +304,7 @@ def _prior(first: Floats, centre: np.ndarray, o: FitOptions, world: World) -> Fl
         move = np.zeros((3, 4))
         move[i] = [*centre, 1]
         rows.append(move / (o.translation_m * world.scale))
-    return np.stack(rows).reshape(len(rows), 12)
+    return np.stack(rows).reshape(len(rows), 12).astype(np.float64)
 
 
 def _rotation_angle(linear: np.ndarray) -> float:
