@@ -191,9 +191,19 @@ def flame_like():
     return head, data
 
 
+def bundle_arrays(data):
+    """As checkpoints have them."""
+    uv = data["template_uv"]
+    return {
+        "faces": data["template_faces"][None],
+        "uvfaces": data["template_uvfaces"][None],
+        "uvcoords": np.stack([2 * uv[:, 0] - 1, 1 - 2 * uv[:, 1], np.ones(len(uv))], -1)[None],
+    }
+
+
 def flame_annotator(mode="exact", texture=None):
     head, data = flame_like()
-    template = {"uv": data["template_uv"], "uv_triangles": data["template_uvfaces"]}
+    template = bundle_arrays(data)
     picture = palette_picture()[0] if texture is None else texture
     return MeshAnnotator.for_flame(head, picture, SYNTHFORGE_ALIGNMENT, template=template, mode=mode), data
 
@@ -279,6 +289,8 @@ def test_templates(tmp_path):
     (tmp_path / "template.obj").write_text("\n".join(lines))
     made = MeshAnnotator.for_flame(head, palette_picture()[0], SYNTHFORGE_ALIGNMENT, template=tmp_path / "template.obj")
     np.testing.assert_array_equal(made.labels.uv_triangles, data["template_uvfaces"])
+    same = MeshAnnotator.for_flame(head, palette_picture()[0], SYNTHFORGE_ALIGNMENT, template=bundle_arrays(data))
+    np.testing.assert_allclose(same.labels.uv, made.labels.uv, atol=1e-6)
     (tmp_path / "other.obj").write_text("\n".join(lines[:-1]))
     with pytest.raises(
         fr.InvalidArgumentError, match=r"other\.obj has 5023 vertices and 9951 triangles, the head has 5023 and 9952"
@@ -303,10 +315,17 @@ def test_another_topology_is_one_clear_error(annotator, mesh, head):
         fr.InvalidArgumentError, match=r"\[B, 3935, 3\] of head 'forgehead', got \[1, 5023, 3\].*another head"
     ):
         annotator.annotate(data["v"][:, :-68], data["v"][:, -68:], data["c"])
-    flame, _ = flame_like()
-    with pytest.raises(fr.InvalidArgumentError, match="the texture has 7556 triangles, the head has 9952"):
-        uv = {"uv": annotator.labels.uv, "uv_triangles": annotator.labels.uv_triangles}
-        MeshAnnotator.for_flame(flame, palette_picture()[0], SYNTHFORGE_ALIGNMENT, template=uv)
+    flame, data = flame_like()
+    with pytest.raises(
+        fr.InvalidArgumentError,
+        match=r"bundle has other vertices and 7556 triangles, the head has 5023 and 9952.*different heads",
+    ):
+        other = {**bundle_arrays(data), "faces": annotator.labels.triangles}
+        MeshAnnotator.for_flame(flame, palette_picture()[0], SYNTHFORGE_ALIGNMENT, template=other)
+    with pytest.raises(fr.InvalidArgumentError, match="uvcoords is missing"):
+        MeshAnnotator.for_flame(
+            flame, palette_picture()[0], SYNTHFORGE_ALIGNMENT, template={"faces": flame.faces, "uvfaces": flame.faces}
+        )
 
 
 @pytest.mark.parametrize(
@@ -344,7 +363,7 @@ def test_wrong_options(head, change, reason):
 
 def test_wrong_pictures(tmp_path):
     head, data = flame_like()
-    template = {"uv": data["template_uv"], "uv_triangles": data["template_uvfaces"]}
+    template = bundle_arrays(data)
     (tmp_path / "bad.png").write_bytes(b"no picture")
     for picture, error, reason in (
         (np.full((16, 16, 3), 77, np.uint8), fr.InvalidArgumentError, "none of the palette's colours"),
