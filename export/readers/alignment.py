@@ -167,7 +167,7 @@ def _module(data: bytes) -> Any:
             kind, key, count = id[1].maker, id[2], id[4]
             if kind not in _STORAGES.values() or not isinstance(key, str) or f"{root}data/{key}" not in members:
                 raise CorruptFileError("a storage without type or data")
-            dtype = np.dtype(kind).newbyteorder("<")  # type: ignore[arg-type]
+            dtype = np.dtype(kind).newbyteorder("<")  # type: ignore[call-overload]
             raw = archive.read(f"{root}data/{key}")
             if type(count) is not int or len(raw) != count * dtype.itemsize:
                 raise CorruptFileError(f"a storage of {count!r} × {dtype.name} with {len(raw)} bytes")

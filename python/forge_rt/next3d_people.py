@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forge_rt import FaceParameters, ForgeHead, _core
+from forge_rt import _core
+from forge_rt._core import FaceParameters
+from forge_rt.forge_head import ForgeHead
 
 Z_DIM = 64
 

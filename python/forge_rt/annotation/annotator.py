@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from forge_rt import _core
 from forge_rt._core import InvalidArgumentError, RasterOutput
 from forge_rt.annotation import compat
-from forge_rt.annotation.labels import FROM_UV, MeshLabels, forge_head_labels, read_obj_uv, texture_labels
+from forge_rt.annotation.labels import FROM_UV, MeshLabels, forge_head_labels, read_obj_uv, texture_labels, uv_of_bundle
 from forge_rt.annotation.world import (
     NEXT3D_MINI_WORLD,
     SYNTHFORGE_WORLD,
@@ -134,26 +134,23 @@ class MeshAnnotator:
         template: str | os.PathLike[str] | Mapping[str, Any],
         **options: Any,
     ) -> MeshAnnotator:
-        """`label_uv`: the published UV label map. `template`: the head's OBJ with texture coordinates, or a mapping with "uv" [T, 2] and
-        "uv_triangles" [F, 3], which a generator's bundle has.
+        """`label_uv`: the published UV label map. `template`: the head's OBJ with texture coordinates, or the arrays of a generator's bundle
+        (faces, uvfaces, uvcoords).
         """
-        faces = head.faces
-        if isinstance(template, Mapping):
-            uv, uv_triangles = np.asarray(template["uv"]), np.asarray(template["uv_triangles"])
-        else:
-            read = read_obj_uv(template)
-            if read["vertices"] != head.n_vertices or not _same_triangles(read["triangles"], faces):
-                raise InvalidArgumentError(
-                    f"{Path(template).name} has {read['vertices']} vertices and {len(read['triangles'])} triangles, the head has "
-                    f"{head.n_vertices} and {len(faces)}, or they are not in one order: give the template of this head"
-                )
-            faces, uv, uv_triangles = read["triangles"], read["uv"], read["uv_triangles"]
-        if len(uv_triangles) != len(faces):
+        made = read_obj_uv(template) if not isinstance(template, Mapping) else uv_of_bundle(template)
+        name = "the generator's bundle" if isinstance(template, Mapping) else Path(template).name
+        if made["vertices"] not in (None, head.n_vertices) or not _same_triangles(made["triangles"], head.faces):
             raise InvalidArgumentError(
-                f"the texture has {len(uv_triangles)} triangles, the head has {len(faces)}: they belong to different heads"
+                f"{name} has {made['vertices'] or 'other'} vertices and {len(made['triangles'])} triangles, the head has {head.n_vertices} "
+                f"and {len(head.faces)}, or they join other vertices: they belong to different heads"
             )
         labels = texture_labels(
-            label_uv, name="flame", vertices=head.n_vertices, triangles=faces, uv=uv, uv_triangles=uv_triangles
+            label_uv,
+            name="flame",
+            vertices=head.n_vertices,
+            triangles=made["triangles"],
+            uv=made["uv"],
+            uv_triangles=made["uv_triangles"],
         )
         return cls(labels, alignment, **options)
 
@@ -307,13 +304,14 @@ class MeshAnnotator:
             corners = (seen.clip[..., :2] / seen.clip[..., 3:])[:, self.labels.triangles]
         a, b = corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0]
         back = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0] < 0
-        return back[np.arange(len(back))[:, None, None], np.maximum(seen.face, 0)]
+        first = np.arange(len(back), dtype=np.int32)[:, None, None] * np.int32(back.shape[1])
+        return np.take(back.ravel(), np.maximum(seen.face, 0) + first)
 
     def _normals(self, seen: _Surface) -> NDArray[np.float32]:
         normals = _core.vertex_normals(seen.points.astype(np.float32), self._topology)
-        out = np.asarray(_core.interpolate(seen.face, seen.hit.barycentrics, self.labels.triangles, normals))
-        length = np.sqrt(np.einsum("bijk,bijk->bij", out, out))[..., None]
-        return np.divide(out, length, out=np.zeros_like(out), where=length > 0)
+        out = np.array(_core.interpolate(seen.face, seen.hit.barycentrics, self.labels.triangles, normals))
+        out /= np.maximum(np.sqrt(np.einsum("bijk,bijk->bij", out, out)), np.float32(1e-12))[..., None]
+        return out
 
     def _colors(self, seen: _Surface, classes: np.ndarray) -> NDArray[np.uint8]:
         if self.labels.texture is None:  # a head whose classes were never a picture: nothing that could mix
@@ -329,7 +327,11 @@ class MeshAnnotator:
 
 
 def _same_triangles(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and bool((np.sort(a, 1) == np.sort(b, 1)).all())
+    """Whatever the order of triangles and of their corners."""
+    if a.shape != b.shape:
+        return False
+    rows = [np.sort(triangles, 1) for triangles in (a, b)]
+    return np.array_equal(*(r[np.lexsort(r.T)] for r in rows))
 
 
 def _emptied(depth: np.ndarray, face: np.ndarray) -> NDArray[np.float32]:

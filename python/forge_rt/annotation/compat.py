@@ -28,12 +28,19 @@ def texture_colors(texture: np.ndarray, uv: np.ndarray, covered: np.ndarray) -> 
     """
     height, width = texture.shape[:2]
     out = np.ones((*covered.shape, 3), np.float32)
-    at = np.clip(uv[covered] * np.float32([1, -1]) + np.float32([0, 1]), 0, 1) * np.float32([width - 1, height - 1])
+    at = np.clip(uv[covered] * np.array([1, -1], np.float32) + np.array([0, 1], np.float32), 0, 1) * np.array(
+        [width - 1, height - 1], np.float32
+    )
     low = np.minimum(at.astype(np.int64), [width - 2, height - 2]).clip(0)
     (tx, ty), (column, row) = (at - low).astype(np.float32).T[..., None], low.T
     right, below = np.minimum(column + 1, width - 1), np.minimum(row + 1, height - 1)
-    top = texture[row, column] * (1 - tx) + texture[row, right] * tx
-    bottom = texture[below, column] * (1 - tx) + texture[below, right] * tx
+    texels = texture.reshape(-1, 3)
+
+    def read(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        return np.take(texels, row * width + column, 0)
+
+    top = read(row, column) * (1 - tx) + read(row, right) * tx
+    bottom = read(below, column) * (1 - tx) + read(below, right) * tx
     out[covered] = (top * (1 - ty) + bottom * ty) * np.float32(1 / 255)
     return out
 

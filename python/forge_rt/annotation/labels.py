@@ -63,6 +63,15 @@ class MeshLabels:
                 f"face_labels of {self.name} must be [{faces}], got {list(self.face_labels.shape)}"
             )
 
+    @classmethod
+    def plain(cls, name: str, vertices: int, triangles: ArrayLike) -> MeshLabels:
+        """A topology of one class, "face": enough for depths and alignment."""
+        faces = np.ascontiguousarray(triangles, np.int32)
+        return cls(
+            name, vertices, faces, np.ones(len(faces), np.uint8), np.zeros((1, 2), np.float32), np.zeros_like(faces),
+            np.zeros((1, 1), np.uint8), {0: "background", 1: "face"}, 0, np.array([[255, 255, 255], [230, 150, 60]], np.uint8),
+        )  # fmt: skip
+
     @property
     def ids(self) -> dict[str, int]:
         return {name: i for i, name in self.names.items()}
@@ -165,12 +174,13 @@ def texture_labels(
 
 def class_map(picture: np.ndarray, colors: np.ndarray, of_color: np.ndarray) -> NDArray[np.uint8]:
     """picture [H, W, 3], colors [C, 3], of_color [C] (255: none) → class ids [H, W]."""
-    red, green, blue = (picture[..., k].astype(np.uint32) for k in range(3))
-    packed = red << 16 | green << 8 | blue
+    padded = np.zeros((*picture.shape[:2], 4), np.uint8)
+    padded[..., :3] = picture
+    packed = padded.view("<u4")[..., 0]
     present = np.zeros(1 << 24, bool)
     present[packed] = True
     found = np.flatnonzero(present)
-    rgb = np.stack([found >> 16, found >> 8 & 255, found & 255], -1).astype(np.int32)
+    rgb = np.stack([found & 255, found >> 8 & 255, found >> 16], -1).astype(np.int32)
     nearest, off = np.zeros(len(found), np.int64), np.full(len(found), np.iinfo(np.int32).max, np.int32)
     for k, color in enumerate(colors.astype(np.int32)):
         distance = ((rgb - color) ** 2).sum(-1)
@@ -181,24 +191,24 @@ def class_map(picture: np.ndarray, colors: np.ndarray, of_color: np.ndarray) -> 
         raise InvalidArgumentError(
             "the UV label map has none of the palette's colours; is it the right picture, in RGB?"
         )
-    lookup = np.zeros(1 << 24, np.uint8)
-    lookup[found] = of_color[nearest]
-    present[:] = False
-    present[found[known]] = True  # now: colours that name a class
-    out, sure = lookup[packed], present[packed]
-    return out if sure.all() else _filled(out, sure)
+    lookup = np.full(1 << 24, FROM_UV, np.uint8)
+    lookup[found[known]] = of_color[nearest[known]]
+    return _filled(np.take(lookup, packed))
 
 
-def _filled(out: NDArray[np.uint8], sure: np.ndarray) -> NDArray[np.uint8]:
-    """Texels that are not `sure` take the value of the nearest one that is."""
+def _filled(out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Texels without a class (FROM_UV) take that of the nearest one with a class."""
     import cv2
 
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~sure).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    value = np.zeros(int(nearest.max()) + 1, np.uint8)
-    value[nearest[sure]] = out[sure]
-    return value[nearest]
+    without = out == FROM_UV
+    if without.any():
+        _, nearest = cv2.distanceTransformWithLabels(
+            without.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        value = np.zeros(int(nearest.max()) + 1, np.uint8)
+        value[nearest[~without]] = out[~without]
+        out[without] = value[nearest[without]]
+    return out
 
 
 def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -240,3 +250,19 @@ def read_obj_uv(path: str | os.PathLike[str]) -> dict[str, Any]:
         "vertices": count, "triangles": np.ascontiguousarray(table[..., 0]), "uv": coordinates,
         "uv_triangles": np.ascontiguousarray(table[..., 1]),
     }  # fmt: skip
+
+
+def uv_of_bundle(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of the arrays that a generator's bundle has: faces, uvfaces and uvcoords = (2u - 1, 1 - 2v)."""
+    missing = [name for name in ("faces", "uvfaces", "uvcoords") if name not in arrays]
+    if missing:
+        raise InvalidArgumentError(
+            f"the arrays of a template need faces, uvfaces and uvcoords; {missing[0]} is missing"
+        )
+    faces, uv_faces = (
+        np.ascontiguousarray(np.reshape(arrays[name], (-1, 3)), np.int32) for name in ("faces", "uvfaces")
+    )
+    at = np.asarray(arrays["uvcoords"], np.float32)
+    at = at.reshape(-1, at.shape[-1])
+    uv = np.ascontiguousarray((at[:, :2] * np.array([1, -1], np.float32) + 1) / 2)
+    return {"vertices": None, "triangles": faces, "uv": uv, "uv_triangles": uv_faces}

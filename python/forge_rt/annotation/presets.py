@@ -66,6 +66,10 @@ class Preset:
             raise InvalidArgumentError(f"views must be 1 or more, got {views}")
         return Sampler(self, z_dim, World.of(world), head, views, size, camera or self.cameras(world))
 
+    def draw(self, seed: int, index: int, *, attempt: int = 0, **options: Any) -> Draw:
+        """One sample; `options` are those of `sampler`, which is the thing to keep for many."""
+        return self.sampler(**options).draw(seed, index, attempt)
+
 
 @dataclass(frozen=True)
 class Draw:

@@ -100,7 +100,7 @@ class Cameras:
             raise InvalidArgumentError(
                 f"camera {int(np.argmax(bad))} is no rigid pose: its first 16 numbers are camera-to-world"
             )
-        return cls(np.linalg.inv(pose)[:, :3], c[:, 16:].reshape(-1, 3, 3))
+        return cls(np.linalg.inv(pose)[:, :3].astype(np.float64), c[:, 16:].reshape(-1, 3, 3))
 
     def __len__(self) -> int:
         return len(self.intrinsics)
