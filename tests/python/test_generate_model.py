@@ -168,3 +168,70 @@ def test_draws_do_not_depend_on_what_was_drawn_before() -> None:
     maker = SampleMaker(open_source(PLAN), PLAN)
     later, first = maker.make([4, 2]), maker.make([2])
     assert (later[1].rgb == first[0].rgb).all()
+
+
+# ---- FLAME heads ----
+
+
+@pytest.fixture(scope="module")
+def flame(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A narrow random Next3D whose mesh is the synthetic FLAME of the golden vectors (80 vertices), and what drives it."""
+    torch = pytest.importorskip("torch", reason="making a bundle needs PyTorch")
+    from forge_rt.export.generators import write_generator_bundle
+    from forge_rt.export.generators.bundle import HeadReference
+    from forge_rt.export.models.next3d.views import UvMesh
+    from test_next3d_definitions import narrow
+
+    golden = Path(__file__).parent.parent / "golden/next3d"
+    options = {
+        "head": str(golden / "flame_synthetic_chumpy.pkl"),
+        "head_landmarks": f"{golden / 'flame_synthetic_static.pkl'},{golden / 'flame_synthetic_dynamic.npy'}",
+    }
+    faces = fr.Head.load(options["head"]).faces
+    rng = np.random.default_rng(0)
+    uv = rng.uniform(-1, 1, (80, 2)).astype(np.float32)
+    torch.manual_seed(0)
+    model = fr_next3d().Next3D(narrow()).eval()
+    folder = tmp_path_factory.mktemp("flame")
+    head = HeadReference("flame", 80, fr._core.sha256(np.ascontiguousarray(faces, np.int32).tobytes()))
+    write_generator_bundle(
+        model, folder / "flame.forge", mesh=UvMesh(faces, faces, uv, np.ones((8, 8), np.float32)), head=head
+    )
+    picture = np.array([[0x68, 0x35, 0x16], [0xF6, 0xDC, 0xCB]], np.uint8)[(np.indices((64, 64)).sum(0) // 16) % 2]
+    cv2.imwrite(str(folder / "labels.png"), picture[..., ::-1])
+    return {**options, "model": str(folder / "flame.forge"), "head_labels": str(folder / "labels.png")}
+
+
+def fr_next3d() -> Any:
+    from forge_rt.export.models import next3d
+
+    return next3d
+
+
+def _flame_plan(flame: dict[str, str], **generator: Any) -> dict[str, Any]:
+    own = {name: flame[name] for name in ("head", "head_landmarks", "head_labels")}
+    return {"model": flame["model"], "count": 2, "seed": 1, "generator": {**own, "min_agreement": 0, **generator}}
+
+
+def test_flame_drives_a_generator(flame: dict[str, str], tmp_path: Path) -> None:
+    fr.generate(
+        out=tmp_path / "set", **_flame_plan(flame, preset="synthforge-code", conditioning="view"), min_visible=0
+    )
+    notes = _notes(tmp_path / "set")
+    assert len(notes[0]["head"]["shape"]) == 100 and len(notes[0]["head"]["expression"]) == 50
+    assert all(-2 <= v <= 2 for v in notes[0]["head"]["shape"]) and notes[0]["generator"]["conditioning"] == "view"
+    labels = {label["name"] for label in read_json(tmp_path / "set/manifest.json")["labels"]}
+    assert {"scalp", "skin"} <= labels or {"scalp", "face"} <= labels
+
+
+def test_flame_options_are_asked_for(flame: dict[str, str], tmp_path: Path) -> None:
+    plan = _flame_plan(flame)
+    for missing, words in (
+        ("head", "name yours with --head"),
+        ("head_labels", "--head-labels"),
+        ("head_landmarks", "68 landmarks"),
+    ):
+        left = {k: v for k, v in plan["generator"].items() if k != missing}
+        with pytest.raises(fr.InvalidArgumentError, match=words):
+            fr.generate(out=tmp_path / "set", **{**plan, "generator": left})
+    assert not (tmp_path / "set").exists()

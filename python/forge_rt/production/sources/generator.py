@@ -268,7 +268,7 @@ class _Renderer(Renderer):
         z = np.stack([d.latent.person.z for d in drawn])
         if self._conditioning == "view":
             identity = self._generator.identity(z, cameras.astype(np.float32), **self._styles)
-            head = self._generator.expression(identity, vertices[rows], landmarks[rows])
+            head = self._generator.expression(identity, vertices[rows], landmarks[rows], mouth_box="clamp")
             return head, np.arange(len(drawn), dtype=np.int32)
         first = [rows.tolist().index(row) for row in range(len(vertices))]
         if len(vertices) > 1:
@@ -279,7 +279,9 @@ class _Renderer(Renderer):
         return self._heads[key], rows
 
     def _planes(self, z: np.ndarray, vertices: np.ndarray, landmarks: np.ndarray) -> Any:
-        return self._generator.expression(self._generator.identity(z, **self._styles), vertices, landmarks)
+        return self._generator.expression(
+            self._generator.identity(z, **self._styles), vertices, landmarks, mouth_box="clamp"
+        )  # one strange mouth must not end a run
 
     def _published(self, truth: Any, view: Any) -> tuple[np.ndarray, np.ndarray]:
         from forge_rt.annotation.compat import depth_bytes

@@ -116,9 +116,8 @@ class FlameDriver(Driver):
         self._head = Head.load(options.head, static_landmarks=static, dynamic_landmarks=dynamic, contour_sign=1)
         self._labels = options.head_labels
         tensors = _core.Bundle.open(str(bundle)).tensors(_arrays_file(bundle))
-        self._uv = np.asarray(tensors["uvcoords"]) * [0.5, -0.5] + 0.5
-        self._uv_triangles = np.asarray(tensors["uvfaces"])
-        faces = np.asarray(tensors["faces"])
+        self._template = {name: np.asarray(tensors[name]) for name in ("faces", "uvfaces", "uvcoords")}
+        faces = self._template["faces"]
         if faces.shape != self._head.faces.shape or not (np.sort(faces, 1) == np.sort(self._head.faces, 1)).all():
             raise InvalidArgumentError(
                 f"the generator's mesh has {len(faces)} triangles and {entry.get('vertices')} vertices, the head {options.head} has "
@@ -134,8 +133,7 @@ class FlameDriver(Driver):
         self.expressions = [f"flame/{k}" for k in range(50)]
 
     def annotator(self, alignment: np.ndarray, **options: Any) -> MeshAnnotator:
-        template = {"uv": self._uv.astype(np.float32), "uv_triangles": self._uv_triangles}
-        return MeshAnnotator.for_flame(self._head, self._labels, alignment, template=template, **options)
+        return MeshAnnotator.for_flame(self._head, self._labels, alignment, template=self._template, **options)
 
     def mesh(self, people: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
         made = self._head.evaluate(
