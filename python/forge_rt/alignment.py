@@ -62,7 +62,9 @@ class FitOptions:
     iterations: int = 40  #: at most
     solid: float = 0.9  #: opacity from which on a pixel of the volume has a surface
     facing: float = 0.3  #: least cosine between surface and ray
-    edge_pixels: float = 2.7  #: neighbours farther apart in depth than so many widths of a pixel are an edge, and are left out
+    edge_pixels: float = (
+        2.7  #: neighbours farther apart in depth than so many widths of a pixel are an edge, and are left out
+    )
     outside_face: float = 0.25  #: weight of pixels outside of the landmarks' outline, where hair is
     widest_m: float = 0.03  #: distances that count at the start …
     narrowest_m: float = 0.003  #: … and at the end, unless noise needs more

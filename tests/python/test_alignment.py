@@ -107,6 +107,37 @@ def test_a_known_map_is_found(labels, heads, seed, disturbed, mean_mm, worst_mm)
     assert after["silhouette_iou"] > before["silhouette_iou"] and after["missing"] < before["missing"]
 
 
+def test_real_hair():
+    """What next3d-mini learns from: strands over forehead, ears and neck, five styles. The map is known to be exact."""
+    from forge_rt.annotation import Acceptance
+    from forge_rt.annotation.world import Cameras
+    from forge_rt.export.recipes.next3d_teacher import CUT_Y_M, Teacher, TeacherConfig, ray_distance
+
+    teacher = Teacher(TeacherConfig(size=SIZE, depth_size=SIZE, plane_size=64))
+    made = teacher.batch(11, 0, 16)
+    length = np.linalg.norm(Cameras.of(made["camera"]).rays(SIZE), axis=-1)
+    ray = ray_distance(made)
+    views = DepthViews(
+        made["vertices"], made["landmarks"], made["camera"].astype(float), (ray / length / WORLD.scale).astype(np.float32),
+        (ray > 0).astype(np.float32),
+    )  # fmt: skip
+    low = np.array([-0.35, WORLD.scale * CUT_Y_M + WORLD.shift[1], -0.35])
+    annotator = MeshAnnotator.for_forge_head(teacher.head, bounds=[low, np.full(3, 0.35)])
+    score = annotator.agreement(views.vertices, views.landmarks, views.cameras, views.depth_m, views.opacity)
+    assert (score.depth_m < 1e-3).all() and (score.missing < 0.01).all() and (score.landmark_m < 3e-3).all()
+    assert Acceptance().reasons(score) == [None] * 16 and (score.score > 0.98).all()
+
+    start = compose([[1, 0.03, 0, 0.03], [-0.03, 1, 0, -0.03], [0, 0, 1, 0.02]], WORLD.matrix)
+    moved = MeshAnnotator(annotator.labels, start, world=WORLD, bounds=annotator.bounds)
+    reasons = Acceptance().reasons(
+        moved.agreement(views.vertices, views.landmarks, views.cameras, views.depth_m, views.opacity)
+    )
+    assert sum(r is not None for r in reasons) >= 12
+    found = alignment.fit(annotator.labels, views, world=WORLD, start=start, bounds=annotator.bounds)
+    off = error_mm(found.alignment, WORLD.matrix, views.vertices)
+    assert found.converged and off.mean() < 0.5 and off.max() < 2
+
+
 def test_little_data_stays_near_the_similarity(labels, heads):
     """One small frontal picture of a true similarity: what depths do not tell is not made up."""
     one = tuple(part[:1] for part in heads)
