@@ -222,7 +222,6 @@ class FakeGenerator:
 def fake(monkeypatch, tmp_path):
     monkeypatch.setattr(fr, "Generator", FakeGenerator, raising=False)
     monkeypatch.setattr(alignment_run.bundles, "find", lambda name: Path(name))
-    monkeypatch.setattr(alignment_run.bundles, "info", lambda path: SimpleNamespace(manifest={"generator": {}}))
     monkeypatch.setattr(FakeGenerator, "changes", {})
     return monkeypatch
 
@@ -287,7 +286,7 @@ def test_flame_heads(fake, tmp_path, monkeypatch):
         head=golden / "flame_synthetic_chumpy.pkl", landmarks=golden / "flame_synthetic_static.pkl",
         contour=golden / "flame_synthetic_dynamic.npy",
     )  # fmt: skip
-    labels, meshes, head = alignment_run._head(info, options)
+    labels, meshes, head = alignment_run._head(info, options, tmp_path / "x.forge")
     draws = [PRESETS["synthforge-alignment"].sampler().draw(1, i) for i in range(2)]
     vertices, landmarks = meshes(draws)
     assert head is None and labels.vertices == 80 and vertices.shape == (2, 80, 3) and landmarks.shape == (2, 68, 3)
@@ -296,4 +295,4 @@ def test_flame_heads(fake, tmp_path, monkeypatch):
     with pytest.raises(
         fr.InvalidArgumentError, match=r"chumpy\.pkl has 80 vertices, this model was made for .* with 5023"
     ):
-        alignment_run._head(info, options)
+        alignment_run._head(info, options, tmp_path / "x.forge")
