@@ -82,14 +82,14 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
             f"{bundles.name_of(bundle)} is given no mesh (family {info.family}): there is nothing to align"
         )
     world = World(float(info.world_scale), tuple(float(s) for s in info.world_shift))  # type: ignore[arg-type]
-    labels, meshes, forge_head = _head(info, options)
+    labels, meshes, forge_head = _head(info, options, bundle)
     name = options.preset or ("next3d-mini" if forge_head is not None else "synthforge-alignment")
     if name not in PRESETS:
         raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     sampler = PRESETS[name].sampler(z_dim=info.z_dim, world=world, head=forge_head, size=options.resolution)
     draws = [sampler.draw(options.seed, n) for n in range(options.samples)]
     views, pictures = collect(generator, draws, meshes, resolution=options.resolution, pictures=_PICTURES, tell=tell)
-    made = fit(labels, views, world=world, start=_start(info, options), bounds=_bounds(bundle, info), tell=tell)
+    made = fit(labels, views, world=world, start=_start(info, options), bounds=_bounds(info), tell=tell)
     document = {
         "format": "forge_rt alignment", "version": 1,
         "alignment": [[round(float(v), 9) for v in row] for row in made.alignment],
@@ -111,16 +111,16 @@ def _start(info: Any, options: RunOptions) -> Any:
     return info.alignment
 
 
-def _bounds(bundle: Path, info: Any) -> Any:
+def _bounds(info: Any) -> Any:
     """What the bundle says, or its box."""
-    given = bundles.info(bundle).manifest.get("generator", {}).get("bounds")
+    given = getattr(info, "bounds", None)
     if given is not None:
         return given
     half = float(info.config.get("rendering", {}).get("box_warp", 1.0)) / 2
     return [[-half] * 3, [half] * 3]
 
 
-def _head(info: Any, options: RunOptions) -> tuple[MeshLabels, Meshes, ForgeHead | None]:
+def _head(info: Any, options: RunOptions, bundle: Path) -> tuple[MeshLabels, Meshes, ForgeHead | None]:
     if info.head_family == "forgehead":
         if options.head is not None:
             raise InvalidArgumentError("this model was made for ForgeHead, which is part of forge_rt; leave --head out")
@@ -133,14 +133,15 @@ def _head(info: Any, options: RunOptions) -> tuple[MeshLabels, Meshes, ForgeHead
         count = np.asarray(forge.mesh(forge.neutral()).vertices).shape[1]
         _same_head(count, info, "ForgeHead")
         return MeshLabels.plain("forgehead", count, forge.triangles), of_forge, forge
-    if options.head is None or options.landmarks is None or options.contour is None:
+    beside = bundle.with_name(f"{bundles.name_of(bundle)}-head{bundles.SUFFIX}")
+    path = options.head or (beside if beside.is_dir() else None)
+    if path is None or (not path.is_dir() and (options.landmarks is None or options.contour is None)):
         raise InvalidArgumentError(
-            "this model was made for FLAME: give --head generic_model.pkl, --landmarks (static, .pkl) and --contour (dynamic, .npy)"
+            f"this model was made for FLAME: give --head with a bundle of it ({beside.name}), or generic_model.pkl with --landmarks (static, "
+            ".pkl) and --contour (dynamic, .npy)"
         )
-    flame = Head.load(
-        options.head, static_landmarks=options.landmarks, dynamic_landmarks=options.contour, contour_sign=1
-    )
-    _same_head(flame.n_vertices, info, options.head.name)
+    flame = Head.load(path, static_landmarks=options.landmarks, dynamic_landmarks=options.contour, contour_sign=1)
+    _same_head(flame.n_vertices, info, path.name)
 
     def of_flame(draws: Sequence[Draw]) -> tuple[np.ndarray, np.ndarray]:
         shape, expression = (

@@ -107,6 +107,37 @@ def test_a_known_map_is_found(labels, heads, seed, disturbed, mean_mm, worst_mm)
     assert after["silhouette_iou"] > before["silhouette_iou"] and after["missing"] < before["missing"]
 
 
+def test_real_hair():
+    """What next3d-mini learns from: strands over forehead, ears and neck, five styles. The map is known to be exact."""
+    from forge_rt.annotation import Acceptance
+    from forge_rt.annotation.world import Cameras
+    from forge_rt.export.recipes.next3d_teacher import CUT_Y_M, Teacher, TeacherConfig, ray_distance
+
+    teacher = Teacher(TeacherConfig(size=SIZE, depth_size=SIZE, plane_size=64))
+    made = teacher.batch(11, 0, 16)
+    length = np.linalg.norm(Cameras.of(made["camera"]).rays(SIZE), axis=-1)
+    ray = ray_distance(made)
+    views = DepthViews(
+        made["vertices"], made["landmarks"], made["camera"].astype(float), (ray / length / WORLD.scale).astype(np.float32),
+        (ray > 0).astype(np.float32),
+    )  # fmt: skip
+    low = np.array([-0.35, WORLD.scale * CUT_Y_M + WORLD.shift[1], -0.35])
+    annotator = MeshAnnotator.for_forge_head(teacher.head, bounds=[low, np.full(3, 0.35)])
+    score = annotator.agreement(views.vertices, views.landmarks, views.cameras, views.depth_m, views.opacity)
+    assert (score.depth_m < 1e-3).all() and (score.missing < 0.01).all() and (score.landmark_m < 3e-3).all()
+    assert Acceptance().reasons(score) == [None] * 16 and (score.score > 0.98).all()
+
+    start = compose([[1, 0.03, 0, 0.03], [-0.03, 1, 0, -0.03], [0, 0, 1, 0.02]], WORLD.matrix)
+    moved = MeshAnnotator(annotator.labels, start, world=WORLD, bounds=annotator.bounds)
+    reasons = Acceptance().reasons(
+        moved.agreement(views.vertices, views.landmarks, views.cameras, views.depth_m, views.opacity)
+    )
+    assert sum(r is not None for r in reasons) >= 12
+    found = alignment.fit(annotator.labels, views, world=WORLD, start=start, bounds=annotator.bounds)
+    off = error_mm(found.alignment, WORLD.matrix, views.vertices)
+    assert found.converged and off.mean() < 0.5 and off.max() < 2
+
+
 def test_little_data_stays_near_the_similarity(labels, heads):
     """One small frontal picture of a true similarity: what depths do not tell is not made up."""
     one = tuple(part[:1] for part in heads)
@@ -191,7 +222,6 @@ class FakeGenerator:
 def fake(monkeypatch, tmp_path):
     monkeypatch.setattr(fr, "Generator", FakeGenerator, raising=False)
     monkeypatch.setattr(alignment_run.bundles, "find", lambda name: Path(name))
-    monkeypatch.setattr(alignment_run.bundles, "info", lambda path: SimpleNamespace(manifest={"generator": {}}))
     monkeypatch.setattr(FakeGenerator, "changes", {})
     return monkeypatch
 
@@ -256,7 +286,7 @@ def test_flame_heads(fake, tmp_path, monkeypatch):
         head=golden / "flame_synthetic_chumpy.pkl", landmarks=golden / "flame_synthetic_static.pkl",
         contour=golden / "flame_synthetic_dynamic.npy",
     )  # fmt: skip
-    labels, meshes, head = alignment_run._head(info, options)
+    labels, meshes, head = alignment_run._head(info, options, tmp_path / "x.forge")
     draws = [PRESETS["synthforge-alignment"].sampler().draw(1, i) for i in range(2)]
     vertices, landmarks = meshes(draws)
     assert head is None and labels.vertices == 80 and vertices.shape == (2, 80, 3) and landmarks.shape == (2, 68, 3)
@@ -265,4 +295,4 @@ def test_flame_heads(fake, tmp_path, monkeypatch):
     with pytest.raises(
         fr.InvalidArgumentError, match=r"chumpy\.pkl has 80 vertices, this model was made for .* with 5023"
     ):
-        alignment_run._head(info, options)
+        alignment_run._head(info, options, tmp_path / "x.forge")

@@ -330,8 +330,8 @@ def _same_triangles(a: np.ndarray, b: np.ndarray) -> bool:
     """Whatever the order of triangles and of their corners."""
     if a.shape != b.shape:
         return False
-    rows = [np.sort(triangles, 1) for triangles in (a, b)]
-    return np.array_equal(*(r[np.lexsort(r.T)] for r in rows))
+    first, second = (np.sort(triangles, 1) for triangles in (a, b))
+    return np.array_equal(first[np.lexsort(first.T)], second[np.lexsort(second.T)])
 
 
 def _emptied(depth: np.ndarray, face: np.ndarray) -> NDArray[np.float32]:

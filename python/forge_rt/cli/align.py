@@ -20,7 +20,11 @@ def align(
     ],
     head: Annotated[
         Path | None,
-        typer.Option("--head", metavar="FILE", help="FLAME's generic_model.pkl, for a model that was made for FLAME."),
+        typer.Option(
+            "--head",
+            metavar="FILE",
+            help="FLAME, for a model that was made for it: generic_model.pkl, or a bundle (default: MODEL-head.forge).",
+        ),
     ] = None,
     landmarks: Annotated[
         Path | None, typer.Option("--landmarks", metavar="FILE", help="FLAME's static landmark embedding (.pkl).")
