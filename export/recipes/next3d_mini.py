@@ -50,14 +50,14 @@ class Phase:
     lowest: float = 1.0  #: share of it that a cosine ends at
     decay: float = 0.99  #: of the moving average
     detail: float = 1.0  #: what pixels of eyes and lips count
-    depth: float = 10.0
+    depth: float = 5.0
     guided: bool = True  #: fine samples near the teacher's surface instead of where the network is opaque
 
 
 PHASES = (
-    Phase("128", 128, 8000, 2e-2),
-    Phase("256", 256, 70000, 1.5e-2, decay=0.995, detail=8.0),
-    Phase("cool", 256, 20000, 1.5e-2, lowest=0.02, decay=0.998, detail=8.0, depth=20.0),
+    Phase("128", 128, 20000, 2e-2, lowest=0.5),
+    Phase("256", 256, 9000, 1.5e-2, decay=0.995, detail=8.0),
+    Phase("cool", 256, 10000, 1.5e-2, lowest=0.02, decay=0.998, detail=8.0, depth=10.0, guided=False),
 )
 
 
@@ -69,7 +69,7 @@ class Plan:
     views: int = 1  #: of a head, which share its planes; more heads teach more than more views, at equal time
     samples: int = 16  #: coarse and as many fine ones of a ray
     half: bool = True  #: bfloat16 convolutions
-    mapping_steps: int = 2000  #: of 256 codes
+    mapping_steps: int = 12000  #: of 256 codes
     passes: int = 3  #: how often a sample of the teacher is seen
     shard: int = 100
     phases: tuple[Phase, ...] = field(default=PHASES)
