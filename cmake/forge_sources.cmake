@@ -45,6 +45,13 @@ set(FORGE_SOURCES
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
+  cpp/models/next3d/contract.cpp
+  cpp/models/next3d/expression.cpp
+  cpp/models/next3d/generator.cpp
+  cpp/models/next3d/identity.cpp
+  cpp/models/next3d/rows.cpp
+  cpp/models/next3d/stages.cpp
+  cpp/models/next3d/view.cpp
   cpp/ops/assemble_planes.cpp
   cpp/ops/bias_act.cpp
   cpp/ops/crop_image.cpp

@@ -63,7 +63,7 @@ Tensor orthographic_positions(const Tensor& points, std::array<float, 3> pitch_y
   return views::view(points, pitch_yaw_roll_deg, scale, shift, true, stream);
 }
 
-Tensor mouth_box(const Tensor& landmarks, int size) {
+Tensor mouth_box(const Tensor& landmarks, int size, bool may_leave) {
   expect(landmarks, "landmarks", "[B, 68, 2]", DType::f32, {kAny, 68, 2});
   check_argument(landmarks.device().is_cpu(), "mouth_box works on the CPU, got ", landmarks.str());
   Tensor out = Tensor::empty({landmarks.size(0), 4}, DType::i64, {}, "mouth box");
@@ -85,7 +85,7 @@ Tensor mouth_box(const Tensor& landmarks, int size) {
     for (int axis = 0; axis < 2; ++axis) {  // rows from y, then columns from x
       box[2 * axis] = static_cast<std::int64_t>(centre[1 - axis] - static_cast<float>(half));
       box[2 * axis + 1] = static_cast<std::int64_t>(centre[1 - axis] + static_cast<float>(half));
-      check_argument(box[2 * axis] >= 0 && box[2 * axis + 1] <= size, "the mouth of image ", b,
+      check_argument(may_leave || (box[2 * axis] >= 0 && box[2 * axis + 1] <= size), "the mouth of image ", b,
                      " lies outside the view: ", axis == 0 ? "rows " : "columns ", box[2 * axis], "..", box[2 * axis + 1], " of 0..", size,
                      "; check that the landmarks are in the head frame, in metres");
     }

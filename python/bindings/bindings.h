@@ -21,6 +21,7 @@ void bind_core(py::module_& module);
 void bind_face_analyzer(py::module_& module);
 void bind_face_ops(py::module_& module);
 void bind_forge_head(py::module_& module);
+void bind_generator(py::module_& module);
 void bind_head(py::module_& module);
 void bind_image_ops(py::module_& module);
 void bind_production(py::module_& module);

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
   forge_rt::python::bind_face_ops(module);
   forge_rt::python::bind_forge_head(module);
   forge_rt::python::bind_face_analyzer(module);
+  forge_rt::python::bind_generator(module);
   forge_rt::python::bind_image_ops(module);
   forge_rt::python::bind_production(module);
   forge_rt::python::bind_raster(module);

@@ -24,6 +24,11 @@ from forge_rt.forge_head import (  # type: ignore[assignment]  # likewise
     FaceBatch,
     ForgeHead,
 )
+from forge_rt.generator import (  # type: ignore[assignment]  # likewise
+    Generator,
+    GeneratorInfo,
+    GeneratorView,
+)
 from forge_rt.haar import haar_boxes
 from forge_rt.head import Head  # type: ignore[assignment]  # likewise
 from forge_rt.paths import asset_path, cmake_dir, include_dir, library_path
@@ -58,6 +63,9 @@ __all__ = [
     "FaceTracker",
     "Faces",
     "ForgeHead",
+    "Generator",
+    "GeneratorInfo",
+    "GeneratorView",
     "Head",
     "Inspection",
     "Plan",

@@ -25,6 +25,7 @@
 #include "forge_rt/models/camera_sampler.h"
 #include "forge_rt/models/face_analyzer.h"
 #include "forge_rt/models/forge_head.h"
+#include "forge_rt/models/generator.h"
 #include "forge_rt/models/head.h"
 #include "forge_rt/ops/assemble_planes.h"
 #include "forge_rt/ops/bias_act.h"

@@ -84,7 +84,7 @@ FaceAnalyzer::Impl::Impl(const std::string& path, const AnalyzerOptions& options
   const Bundle bundle = Bundle::open(path);
   contract = faces::read_faces_contract(bundle);
   hash = bundle.hash();
-  precision = faces::choose_precision(contract.variants, options.precision, path);
+  precision = choose_precision(contract.variants, options.precision, path);
 
   const faces::Wanted wanted{options.parsing, options.landmarks, options.depth};
   const auto load = [&](const std::string& variant) { network.emplace(bundle, contract, variant, wanted, options.batch, place); };
@@ -105,7 +105,7 @@ FaceAnalyzer::Impl::Impl(const std::string& path, const AnalyzerOptions& options
 
   const auto load_detector = [&](const Bundle& from, const faces::DetectorContract& found) {
     const bool same = found.variants.count(precision) != 0;
-    detector.emplace(from, found, same ? precision : faces::choose_precision(found.variants, "auto", from.path()), place);
+    detector.emplace(from, found, same ? precision : choose_precision(found.variants, "auto", from.path()), place);
   };
   if (!options.detector.empty()) {
     const Bundle other = Bundle::open(options.detector);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "forge_rt/backends/backend.h"
+#include "models/bundle_graphs.h"
 #include "models/faces/contract.h"
 
 namespace forge_rt::faces {
@@ -115,28 +116,5 @@ class FaceBatches {
   std::map<std::string, std::vector<Tensor>> rows_;
   std::vector<Run> runs_;
 };
-
-/// What a graph refuses although the contract promises it is the bundle's fault, at load and at any later run.
-template <class Call>
-auto blame_bundle(const std::string& graph, const Call& call) {
-  try {
-    return call();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::invalid_argument) throw;
-    throw Error(ErrorCode::corrupt_file, concat(graph, " does not fit the bundle's contract: ", error.what()));
-  }
-}
-
-/// The variant of `precision`, or for "auto" fp32, or the only one there is. Throws unsupported with what there is.
-template <class File>
-std::string choose_precision(const std::map<std::string, File>& variants, const std::string& precision, const std::string& bundle) {
-  if (precision != "auto") {
-    std::string names;
-    for (const auto& [name, file] : variants) names += (names.empty() ? "" : ", ") + name;
-    check(variants.count(precision) != 0, ErrorCode::unsupported, bundle, " has no variant '", precision, "'; it has: ", names);
-    return precision;
-  }
-  return variants.count("fp32") != 0 ? "fp32" : variants.begin()->first;
-}
 
 }  // namespace forge_rt::faces

@@ -16,6 +16,7 @@ COMMANDS = {
     "bench": "forge_rt.cli.bench",
     "doctor": "forge_rt.cli.doctor",
     "evaluate": "forge_rt.cli.evaluate",
+    "export": "forge_rt.cli.export",
     "generate": "forge_rt.cli.generate",
     "inspect": "forge_rt.cli.inspect",
     "models": "forge_rt.cli.models",

@@ -1,11 +1,12 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
-from . import cameras, flame_lbs, metrics, ops, raster, render
+from . import cameras, e2e_small, flame_lbs, metrics, ops, raster, render
 
 SECTIONS = {
     "ops.npz": ops,
     "raster.npz": raster,
     "render.npz": render,
+    "e2e_small.npz": e2e_small,
     "flame_lbs.npz": flame_lbs,
     "cameras.npz": cameras,
     "metrics.npz": metrics,

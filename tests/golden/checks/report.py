@@ -15,6 +15,7 @@ class Report:
     def __init__(self, isas: list[str] | None) -> None:
         self.passed = 0
         self.failed = 0
+        self.skipped = 0
         self.isas = isas or [isa for isa in ("baseline", "avx2", "avx512") if self._runs(isa)]
 
     @staticmethod
@@ -42,6 +43,15 @@ class Report:
 
     def fail(self, name: str, why: str) -> None:
         self._line(False, name, "-", why)
+
+    def skip(self, name: str, why: str) -> None:
+        """A section that cannot run here; it neither passes nor fails."""
+        self.skipped += 1
+        print(f"skip {name:<44} [-] {why}")
+
+    def limit(self, name: str, path: str, error: float, atol: float) -> None:
+        """An error that was measured elsewhere."""
+        self._line(bool(error <= atol), name, path, f"max error {error:.3g} (tolerance {atol:.3g})")
 
     def close(self, name: str, path: str, got: Any, want: Any, atol: float, where: np.ndarray | None = None) -> None:
         """Largest absolute error over `where` (all elements by default) is at most atol; NaN is never close."""

@@ -26,7 +26,7 @@ FORGE_RT_API Tensor orthographic_positions(const Tensor& points, std::array<floa
 FORGE_RT_API Tensor fill_enclosed(const Tensor& alpha, bool binarise = false, Stream stream = {});
 
 /// Square box around the lips, spec §7.2: landmarks [B, 68, 2] float32 in pixels → [B, 4] int64 (row0, row1, col0, col1).
-/// Throws invalid_argument when a box leaves [0, size).
-FORGE_RT_API Tensor mouth_box(const Tensor& landmarks, int size);
+/// Throws invalid_argument when a box leaves [0, size), unless `may_leave`: BoxRule::clamp of crop_resize and resize_paste cuts such boxes.
+FORGE_RT_API Tensor mouth_box(const Tensor& landmarks, int size, bool may_leave = false);
 
 }  // namespace forge_rt

@@ -1,0 +1,178 @@
+"""Generators → bundles: stage graphs, arrays, contract and proof (docs/design/next3d.md)."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from forge_rt import InvalidArgumentError, bundles
+
+from ..graphs.storage import SMALLEST, store_as_fp16
+from ..models.next3d import EG3D, Next3D
+from ..models.next3d.views import UvMesh
+from ..verify import record
+from .proof import prove_model, prove_stage
+from .stages import stages, super_resolution_input
+from .topology import HeadReference
+
+ARRAYS = "generator.safetensors"
+PRECISIONS = ("fp32", "fp16")
+CONDITIONING = ("frontal", "view")
+
+
+@dataclass(frozen=True)
+class World:
+    """Head frame (metres) → the generator's world: scale · p + shift (spec/next3d §18.2), unless a map was fitted."""
+
+    scale: float = 2.5
+    shift: tuple[float, float, float] = (0.0, -0.025, -0.025 + 2**0.5 / 10)
+    alignment: Sequence[Sequence[float]] | None = None  #: [3, 4], in place of the two
+
+
+@dataclass(frozen=True)
+class About:
+    licence: str = "not stated"
+    about: str = ""  #: one sentence for cards of data sets
+    use: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_generator_bundle(
+    model: EG3D,
+    path: str | Path,
+    *,
+    head: HeadReference | None = None,
+    world: World | None = None,
+    mesh: UvMesh | None = None,
+    precision: str = "fp32",
+    conditioning: str = "frontal",
+    psi: float = 0.7,
+    cutoff: int | None = None,
+    bounds: Sequence[Sequence[float]] | None = None,
+    about: About | None = None,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Writes `model` as the bundle folder `path` and returns the proof that is stored in it. `path` appears complete or not at all.
+
+    mesh       triangles, texture coordinates and mask of the head, for a Next3D whose buffers lack them
+    precision  "fp16": weights are stored as half floats. Everything computes in float32; proof is against the definition with rounded weights
+    bounds     [2, 3]: where the generator draws a head, in its world (None: its whole box)
+    psi, cutoff  truncation unless a user says otherwise; cutoff None: the styles of the static planes
+
+    Raises ExportError when a stage deviates from the definition, and InvalidArgumentError.
+    """
+    path = Path(path)
+    check_target(path, precision, conditioning, psi)
+    if isinstance(model, Next3D) and model.config.topology is None and mesh is None:
+        raise InvalidArgumentError("this Next3D has no triangles and texture coordinates; give them as mesh")
+    model = rounded(model) if precision == "fp16" else model
+    model = model.cpu().float().eval()
+    is_next3d = isinstance(model, Next3D)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        work = Path(folder)
+        files: dict[str, Path] = {}
+        rows = []
+        for stage in stages(model):
+            graph = stage.build()
+            if precision == "fp16":
+                store_as_fp16(graph)
+            files[stage.name] = work / stage.file
+            files[stage.name].write_bytes(graph.SerializeToString(deterministic=True))
+            del graph
+            rows.append(prove_stage(stage, files[stage.name], threads=threads))
+        proof = {**record(rows), "end_to_end": prove_model(model, files, threads=threads)}
+        from safetensors.numpy import save
+
+        data = {file.name: file.read_bytes() for file in files.values()}
+        data[ARRAYS] = save(_arrays(model, mesh))
+        world = world or World()
+        about = about or About()
+        fields: dict[str, Any] = {
+            "licence": about.licence,
+            **{name: getattr(about, name) for name in ("about", "use") if getattr(about, name)},
+            "provenance": dict(about.provenance),
+            "generator": {
+                "config": json.loads(json.dumps(model.config.to_json())),
+                "sizes": {
+                    "num_ws": model._total_ws(),
+                    "static_ws": model.num_static_ws,
+                    "super_resolution_input": super_resolution_input(model),
+                    "image": model.superresolution.resolution,
+                },
+                "conditioning": conditioning,
+                "psi": psi,
+                "cutoff": model.num_static_ws if cutoff is None else cutoff,
+                "world": {"scale": world.scale, "shift": list(world.shift)},
+                "alignment": None if world.alignment is None else [list(map(float, row)) for row in world.alignment],
+                **({} if bounds is None else {"bounds": [list(map(float, row)) for row in bounds]}),
+                "head": None if head is None else vars(head),
+            },
+            "variants": {
+                "fp32": {
+                    "weights": {"fp32": "float32", "fp16": "float16"}[precision],
+                    "stages": {name: {"file": file.name} for name, file in files.items()},
+                }
+            },
+            "arrays": {"file": ARRAYS},
+            "export": proof,
+        }
+        ready = work / "bundle"
+        bundles.write(ready, "next3d" if is_next3d else "eg3d", data, fields, name=bundles.name_of(path))
+        if path.exists():
+            shutil.rmtree(path)
+        ready.rename(path)
+    return proof
+
+
+def rounded(model: EG3D) -> EG3D:
+    """A copy whose weights are half floats' numbers: those that `store_as_fp16` stores."""
+    made = copy.deepcopy(model)
+    with torch.no_grad():
+        for tensor in (*made.parameters(), *made.buffers()):
+            if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= SMALLEST:
+                tensor.copy_(tensor.half().float())
+    return made
+
+
+def check_target(path: Path, precision: str, conditioning: str, psi: float) -> None:
+    """What can be said before the minutes of work."""
+    if precision not in PRECISIONS:
+        raise InvalidArgumentError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if conditioning not in CONDITIONING:
+        raise InvalidArgumentError(f"conditioning must be one of {', '.join(CONDITIONING)}, got {conditioning!r}")
+    if not np.isfinite(psi):
+        raise InvalidArgumentError(f"psi must be a number, got {psi}")
+    if path.suffix != bundles.SUFFIX:
+        raise InvalidArgumentError(f"a bundle's name ends in {bundles.SUFFIX}, got {path.name}")
+    if path.exists() and not (path / bundles.MANIFEST).is_file():
+        raise InvalidArgumentError(f"{path} exists and is no bundle; give the name of a folder that shall be made")
+
+
+def _arrays(model: EG3D, mesh: UvMesh | None) -> dict[str, np.ndarray]:
+    """What the engine reads beside the graphs. A learning rate's multiplier of the decoder is in its weights."""
+    arrays = {}
+    for k in (0, 2):
+        layer = model.decoder.net[k]
+        arrays[f"decoder.net.{k}.weight"] = layer.weight * layer.multiplier
+        arrays[f"decoder.net.{k}.bias"] = layer.bias * layer.multiplier
+    assert model.backbone.mapping is not None
+    arrays["w_avg"] = model.backbone.mapping.w_avg
+    arrays["plane_axes"] = model.plane_axes
+    made = {name: np.ascontiguousarray(tensor.detach().numpy(), np.float32) for name, tensor in arrays.items()}
+    if isinstance(model, Next3D):
+        if mesh is None:
+            mesh = UvMesh.from_buffers(model.faces, model.uvfaces, model.uvcoords, np.ones((1, 1), np.float32))
+        made["faces"] = np.ascontiguousarray(mesh.faces, np.int32)
+        made["uvfaces"] = np.ascontiguousarray(mesh.uvfaces, np.int32)
+        made["uvcoords"] = np.ascontiguousarray(mesh.uvcoords, np.float32)
+        made["uv_face_mask"] = np.ascontiguousarray(mesh.uv_mask, np.float32)
+    return made

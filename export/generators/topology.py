@@ -1,0 +1,94 @@
+"""Which head drives a generator: a sum of its triangles, and a bundle with the user's own FLAME for those that asked for one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
+
+from ..readers import flame, safe_pickle
+
+
+def canonical(triangles: np.ndarray) -> np.ndarray:
+    """[F, 3] int32: every triangle turned so that its smallest vertex comes first, then sorted. Orientation stays."""
+    triangles = np.asarray(triangles, np.int64).reshape(-1, 3)
+    start = triangles.argmin(1)[:, None]
+    turned = np.take_along_axis(triangles, (start + np.arange(3)) % 3, 1)
+    return np.ascontiguousarray(turned[np.lexsort(turned.T[::-1])], np.int32)
+
+
+def topology_sha256(triangles: np.ndarray) -> str:
+    """Equal for equal meshes, in whatever order a file holds their triangles."""
+    return hashlib.sha256(canonical(triangles).astype("<i4").tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class HeadReference:
+    """The head that a generator was trained with. Its data stays where it is; the sum tells another topology apart."""
+
+    family: str  #: "flame" or "forgehead"
+    vertices: int
+    sha256: str  #: `topology_sha256`
+
+    @staticmethod
+    def of(family: str, triangles: np.ndarray, vertices: int | None = None) -> HeadReference:
+        count = int(np.max(triangles)) + 1 if vertices is None else vertices
+        return HeadReference(family, count, topology_sha256(triangles))
+
+
+def read_embedding(path: str | Path) -> dict[str, np.ndarray]:
+    """DECA's `landmark_embedding.npy` (static and dynamic in one file) → arrays as `Head.load` finds them in a bundle."""
+    path = Path(path)
+    if not path.is_file():
+        raise NotFoundError(f"no file {path}")
+    data = path.read_bytes()
+    at = data.find(b"\n") + 1
+    if not data.startswith(b"\x93NUMPY") or at == 0:
+        raise CorruptFileError(f"{path} is no npy file; expected DECA's landmark_embedding.npy")
+    raw = safe_pickle.load(data[at:], flame._ALLOWED, what=f"landmark embedding ({path.name})")
+    made = {}
+    for ours, theirs in (("static", "static_lmk"), ("dynamic", "dynamic_lmk")):
+        keys = (f"{theirs}_faces_idx", f"{theirs}_bary_coords")
+        if not isinstance(raw, dict) or not all(key in raw for key in keys):
+            raise CorruptFileError(f"{path} lacks {keys[0]} or {keys[1]}; expected DECA's landmark_embedding.npy")
+        face, weights = flame._embedding({"lmk_face_idx": raw[keys[0]], "lmk_b_coords": raw[keys[1]]}, str(path))
+        made[f"landmark_{ours}_face"], made[f"landmark_{ours}_bary"] = face, weights
+    if made["landmark_static_face"].shape != (51,) or made["landmark_dynamic_face"].shape[1:] != (17,):
+        raise CorruptFileError(
+            f"{path} has {made['landmark_static_face'].shape} static and {made['landmark_dynamic_face'].shape} contour landmarks, "
+            "expected (51,) and (79, 17)"
+        )
+    return made
+
+
+def write_head_bundle(arrays: flame.FlameArrays, path: Path, embedding: dict[str, np.ndarray] | None) -> str:
+    """The user's FLAME as a bundle of family "head", which `Head.load` and `generate` take; returns its hash."""
+    from safetensors.numpy import save
+
+    held: dict[str, Any] = {
+        name: getattr(arrays, name) for name in ("v_template", "faces", "shapedirs", "posedirs", "J_regressor", "weights")
+    }  # fmt: skip
+    held |= {"parents": np.asarray(arrays.parents, np.int32), "n_shape": np.asarray(arrays.n_shape, np.int32)}
+    held |= embedding or {}
+    data = save({name: np.asarray(value, order="C") for name, value in held.items() if value is not None})
+    fields = {
+        "licence": "that of the FLAME model it was made from; not to be passed on",
+        "provenance": {"made_by": "forge-rt export", "family": "flame"},
+        "n_shape": arrays.n_shape,
+        "n_expression": arrays.shapedirs.shape[2] - arrays.n_shape,
+        "unit": "metre",
+    }
+    return bundles.write(path, "head", {"head.safetensors": data}, fields)
+
+
+def check_same(triangles: np.ndarray, arrays: flame.FlameArrays, where: str | Path) -> None:
+    """Raises InvalidArgumentError when a head's triangles are not those of the checkpoint."""
+    if not np.array_equal(canonical(triangles), canonical(arrays.faces)):
+        raise InvalidArgumentError(
+            f"the checkpoint was made for a head of {int(np.max(triangles)) + 1} vertices and {len(triangles)} triangles, {where} has "
+            f"{len(arrays.v_template)} and {len(arrays.faces)}, or the same in other places; give the FLAME model that it was trained with"
+        )

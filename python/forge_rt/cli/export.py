@@ -1,0 +1,82 @@
+"""forge-rt export: a checkpoint of Next3D or EG3D as a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from forge_rt.export.generators.convert import Exported
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@app.command()
+def export(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="next3d or eg3d.")],
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="Official .pkl, .safetensors, or a state dict.")],
+    out: Annotated[Path, typer.Option("--out", help="Bundle to write: NAME.forge.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Configuration as JSON, for a state dict of a model of one's own.")
+    ] = None,
+    flame: Annotated[
+        Path | None, typer.Option("--flame", help="FLAME's generic_model.pkl: checked, and written as NAME-head.forge.")
+    ] = None,
+    landmarks: Annotated[
+        Path | None, typer.Option("--landmarks", help="DECA's landmark_embedding.npy, for NAME-head.forge.")
+    ] = None,
+    alignment: Annotated[
+        Path | None,
+        typer.Option("--alignment", help="Weights like fixMapMLP01.pth; default: the published map before it."),
+    ] = None,
+    uv_mask: Annotated[
+        Path | None, typer.Option("--uv-mask", help="Picture of the face in the texture, for files without one.")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="Of the stored weights: fp32 or fp16. Both compute in float32.")
+    ] = "fp32",
+    blend_planes: Annotated[
+        str, typer.Option("--blend-planes", help="Planes that take the mesh: front (released weights) or all.")
+    ] = "front",
+    conditioning: Annotated[
+        str, typer.Option(help="Camera that the latent is mapped with: frontal, or view (SynthForge).")
+    ] = "frontal",
+    psi: Annotated[float, typer.Option(help="Truncation unless a user says otherwise.")] = 0.7,
+    cutoff: Annotated[int | None, typer.Option(help="Styles that it truncates (default: the planes').", min=0)] = None,
+    network: Annotated[str, typer.Option(help="Network of an official file.")] = "G_ema",
+    licence: Annotated[str | None, typer.Option(help="What the bundle says about its licence.")] = None,
+    threads: Annotated[int, typer.Option(help="Of the comparison.", min=1)] = 2,
+) -> None:
+    """Export a generator as a bundle, every stage compared with its PyTorch definition.
+
+    Nothing in a checkpoint is ever executed. The bundle is written only when every stage and the whole equal the definition on random
+    inputs. Needs the extra: pip install "forge-rt[cpu,export]".
+    """
+    from forge_rt import UnsupportedError, backend
+
+    try:
+        from forge_rt.export.generators import convert
+    except ModuleNotFoundError as error:
+        raise UnsupportedError(
+            f'exporting needs the package {error.name}; install it with: pip install "forge-rt[cpu,export]"'
+        ) from error
+    backend.runtime_info()
+    options = convert.Options(
+        config=config, network=network, flame=flame, landmarks=landmarks, alignment=alignment, uv_mask=uv_mask, precision=precision,
+        blend_planes=blend_planes, conditioning=conditioning, psi=psi, cutoff=cutoff, licence=licence or convert.LICENCE, threads=threads,
+    )  # fmt: skip
+    _print(convert.export_checkpoint(kind, checkpoint, out, options))
+
+
+def _print(made: Exported) -> None:
+    rows = [(file, name, row) for file, graph in made.proof["graphs"].items() for name, row in graph["outputs"].items()]
+    rows += [("end to end", name, row) for name, row in made.proof["end_to_end"].items()]
+    for where, name, row in rows:
+        typer.echo(
+            f"{where:22} {name:9} max error {row['max_abs']:.2e} <= {row['max_abs_bar']:.2e}, values {row['range'][0]:.3g}..{row['range'][1]:.3g}"
+        )
+    if made.head is not None:
+        typer.echo(f"{made.head}: the head, for your own use")
+    typer.echo(f"{made.bundle}: use it by its path, or put its folder into FORGE_RT_MODELS")
