@@ -9,7 +9,7 @@ import numpy.typing
 import os
 import typing
 import typing_extensions
-__all__: list[str] = ['Binding', 'Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAnalyzer', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'FaceTracker', 'ForgeError', 'ForgeHead', 'GraphPort', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'Session', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'UnsupportedError', 'best_isa', 'check_device', 'contour_rows', 'cuda_status', 'encode_png', 'engine_cache_key', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'num_threads', 'op_paths', 'orthographic_view', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'vertex_normals']
+__all__: list[str] = ['Binding', 'Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAnalyzer', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'FaceTracker', 'ForgeError', 'ForgeHead', 'GraphPort', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NeuralMesh', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'Session', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'TriPlaneDecoder', 'UnsupportedError', 'VolumeRenderOutput', 'assemble_planes', 'best_isa', 'bias_act', 'check_device', 'contour_rows', 'crop_resize', 'cuda_status', 'downsample2d', 'encode_png', 'engine_cache_key', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'neural_texture', 'neural_view', 'num_threads', 'op_paths', 'orthographic_positions', 'orthographic_view', 'planes_from_nchw', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'resize_antialias', 'resize_paste', 'sample_density', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'upfirdn2d', 'upsample2d', 'vertex_normals', 'volume_render']
 class ForgeError(Exception):
     code: typing.ClassVar[str]
 class CancelledError(ForgeError, RuntimeError):
@@ -1164,7 +1164,7 @@ class ForgeHead:
         ...
     def neutral(self) -> FaceParameters:
         ...
-    def render(self, faces: collections.abc.Sequence[FaceParameters], cameras: collections.abc.Sequence[Camera], *, size: typing.Any, supersample: typing.SupportsInt | typing.SupportsIndex = 2, normals: bool = False, soft_labels: bool = False, layers: bool = False, uv: bool = False, device: str = 'cpu') -> FaceImages:
+    def render(self, faces: collections.abc.Sequence[FaceParameters], cameras: collections.abc.Sequence[Camera], *, size: typing.Any, supersample: typing.SupportsInt | typing.SupportsIndex = 2, normals: bool = False, soft_labels: bool = False, layers: bool = False, uv: bool = False, matte: bool = False, device: str = 'cpu') -> FaceImages:
         ...
     def sample(self, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.SupportsInt | typing.SupportsIndex, wild: typing.SupportsFloat | typing.SupportsIndex = 0.0, attempt: typing.SupportsInt | typing.SupportsIndex = 0) -> FaceParameters:
         ...
@@ -1276,6 +1276,26 @@ class FaceTracker:
         ...
     def update(self, image: typing.Any, time_s: typing.SupportsFloat | typing.SupportsIndex, format: str, bt709: bool) -> _FaceResult:
         ...
+class NeuralMesh:
+    """
+    Topology and texture coordinates that carry a neural texture; prepared once.
+    """
+    def __init__(self, faces: typing.Any, uv_faces: typing.Any, uv: typing.Any, vertices: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def to(self, device: str) -> NeuralMesh:
+        ...
+    @property
+    def grid(self) -> typing.Any:
+        ...
+    @property
+    def triangles(self) -> typing.Any:
+        ...
+    @property
+    def uv_triangles(self) -> typing.Any:
+        ...
+    @property
+    def vertices(self) -> int:
+        ...
 class TarWriter:
     """
     Writes a tar archive (ustar) that appears under its name complete or not at all. The bytes depend on names and data alone. As a context manager: aborts unless finished.
@@ -1336,6 +1356,47 @@ class Topology:
         ...
     def to(self, device: str) -> Topology:
         ...
+class TriPlaneDecoder:
+    """
+    The published decoder of tri-plane features, gains folded in. Immutable.
+    """
+    def __init__(self, weight0: typing.Any, bias0: typing.Any, weight1: typing.Any, bias1: typing.Any, *, lr_multiplier: typing.SupportsFloat | typing.SupportsIndex = 1.0, gains_folded: bool = False) -> None:
+        """
+        Arrays of a checkpoint: [hidden, C], [hidden], [1 + colours, hidden], [1 + colours]; output 0 is the density.
+        """
+    def to(self, device: str) -> TriPlaneDecoder:
+        ...
+    @property
+    def channels(self) -> int:
+        ...
+    @property
+    def colours(self) -> int:
+        ...
+    @property
+    def device(self) -> str:
+        ...
+    @property
+    def hidden(self) -> int:
+        ...
+class VolumeRenderOutput:
+    """
+    Result of volume_render; see forge_rt/ops/volume_render.h. Pass it back as `out=` to reuse its memory.
+    """
+    @property
+    def depth(self) -> typing.Any:
+        """
+        [V, 1, res, res] float32, distance along the ray
+        """
+    @property
+    def features(self) -> typing.Any:
+        """
+        [V, colours, res, res] float32; None for depth_only
+        """
+    @property
+    def weight_sum(self) -> typing.Any:
+        """
+        [V, 1, res, res] float32, opacity
+        """
 def _box_iou(a: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"], b: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"]) -> float:
     """
     Intersection over union of two boxes (left, top, right, bottom).
@@ -1396,8 +1457,16 @@ def _unwarp_map(map: typing.Any, to_crop: typing.Annotated[collections.abc.Seque
     """
     A map [h, w] of a crop at the pixels of its frame: [H, W] float32.
     """
+def assemble_planes(statics: typing.Any, front: typing.Any, front_alpha: typing.Any, *, side: typing.Any = None, side_alpha: typing.Any = None, top: typing.Any = None, top_alpha: typing.Any = None, blend: str = 'front', dtype: str = 'float32', out: typing.Any = None, front_only: bool = False) -> Tensor:
+    """
+    D * A + P * (1 - A) -> tri-planes [B, 3, H, W, C], channels last. statics [B or 1, 3, C, H, W] or [B or 1, 3 C, H, W]; front [B, C, H, W], front_alpha [B, 1, H, W]; side and top likewise for blend='all'. `out` is reused; with front_only, its planes 1 and 2 are left alone.
+    """
 def best_isa() -> str:
     ...
+def bias_act(x: typing.Any, bias: typing.Any = None, *, activation: str = 'linear', slope: typing.SupportsFloat | typing.SupportsIndex = 0.20000000298023224, gain: typing.SupportsFloat | typing.SupportsIndex | None = None, clamp: typing.SupportsFloat | typing.SupportsIndex | None = None, out: typing.Any = None) -> Tensor:
+    """
+    clamp(activation(x + bias) * gain): x [B, C, ...], bias [C]. activation 'linear' (gain 1) or 'lrelu' (gain sqrt 2). `out` may be x itself.
+    """
 def check_device(name: str) -> str:
     """
     The full name of a device, e.g. 'cuda' -> 'cuda:0'. Raises DeviceUnavailableError, with the reason, when it cannot be used.
@@ -1406,9 +1475,17 @@ def contour_rows(rotations: typing.Any, chain: collections.abc.Sequence[typing.S
     """
     Rows 0..78 of the dynamic contour table (spec/next3d §17.3).
     """
+def crop_resize(x: typing.Any, boxes: typing.Any, size: typing.Any, *, outside: str = 'error') -> Tensor:
+    """
+    One box per image, resized: boxes [B, 4] (row0, row1, column0, column1) -> [B, C, *size]. Boxes that reach outside: 'error', or 'clamp' cuts them.
+    """
 def cuda_status() -> dict:
     """
     What the CUDA side of this build looks like from here; `reason` says why device_count is 0.
+    """
+def downsample2d(x: typing.Any, filter: typing.Any) -> Tensor:
+    """
+    Half the size, filtered: upfirdn2d with down 2.
     """
 def encode_png(image: typing.Any) -> bytes:
     """
@@ -1419,9 +1496,9 @@ def engine_cache_key(model_sha256: str, *, provider: str, gpu_name: str = '', co
     """
     SHA-256 over everything that makes a compiled engine fit one machine only. shapes: {input: (min, best, max)}.
     """
-def fill_enclosed(alpha: typing.Any) -> Tensor:
+def fill_enclosed(alpha: typing.Any, *, binarise: bool = False) -> Tensor:
     """
-    Mouth filling of spec/next3d §6.4.
+    Mouth filling of spec/next3d §6.4; with `binarise`, what is not 0 becomes 1 (§6.5).
     """
 def from_dlpack(array: typing.Any) -> Tensor:
     """
@@ -1457,15 +1534,31 @@ def mouth_box(landmarks: typing.Any, size: typing.SupportsInt | typing.SupportsI
     """
     Mouth box of spec/next3d §7.2: [B, 68, 2] pixels -> [B, 4] (row0, row1, col0, col1).
     """
+def neural_texture(face: typing.Any, barycentrics: typing.Any, mesh: NeuralMesh, texture: typing.Any, uv_mask: typing.Any = None, *, texture_channels: str = 'first', feature_channels: str = 'first', add_to: typing.Any = None) -> tuple[typing.Any, typing.Any]:
+    """
+    A texture seen through a rasterized mesh -> (features [B, C, H, W], alpha [B, 1, H, W]); the background holds the texture's centre. Channels 'first' or 'last'. `add_to`: features that are added to in place; alpha is then None.
+    """
+def neural_view(vertices: typing.Any, mesh: NeuralMesh, texture: typing.Any, uv_mask: typing.Any = None, *, view: str = 'front', size: typing.SupportsInt | typing.SupportsIndex = 256, scale: typing.SupportsFloat | typing.SupportsIndex = 5.0, shift: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"] = [0.0, -0.009999999776482582, -0.009999999776482582], texture_channels: str = 'first', feature_channels: str = 'first') -> tuple[typing.Any, typing.Any]:
+    """
+    Next3D's rasterized texture straight from vertices [B, V, 3] -> (features, filled alpha). view 'front', 'side' (yaw 90 plus yaw -90, alpha 0 or 1) or 'top'.
+    """
 def num_threads() -> int:
     ...
 def op_paths(device: str = 'cpu') -> dict:
     """
     Which implementation each op takes now: 'scalar', 'avx2', 'avx512' or 'cuda'.
     """
+def orthographic_positions(points: typing.Any, pitch_yaw_roll_deg: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"], scale: typing.SupportsFloat | typing.SupportsIndex = 5.0, shift: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"] = [0.0, -0.009999999776482582, -0.009999999776482582]) -> Tensor:
+    """
+    orthographic_view as positions for rasterize [B, N, 4]: (x', -y', z', 1).
+    """
 def orthographic_view(points: typing.Any, pitch_yaw_roll_deg: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"], scale: typing.SupportsFloat | typing.SupportsIndex = 5.0, shift: typing.Annotated[collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"] = [0.0, -0.009999999776482582, -0.009999999776482582]) -> Tensor:
     """
     Next3D's view transform (spec/next3d §6.1): [B, N, 3] head frame -> (x', y', z').
+    """
+def planes_from_nchw(planes: typing.Any, dtype: str = 'float32') -> Tensor:
+    """
+    [B, 3 C, H, W] float32 -> [B, 3, H, W, C] float32 or float16, as volume_render reads them.
     """
 def point_visibility(pixels: typing.Any, depth: typing.Any, depth_map: typing.Any, slack: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
     """
@@ -1493,6 +1586,18 @@ def read_safetensors(path: str) -> dict[str, Tensor]:
     """
     All tensors of a safetensors file, by name.
     """
+def resize_antialias(x: typing.Any, size: typing.Any) -> Tensor:
+    """
+    Bilinear resize with antialiasing, [B, C, H, W] float32 -> [B, C, *size], as torch's interpolate(antialias=True).
+    """
+def resize_paste(patch: typing.Any, boxes: typing.Any, image: typing.Any, *, outside: str = 'error', out: typing.Any = None) -> Tensor:
+    """
+    crop_resize's way back: patch [B, C, h, w], resized to each image's box, overwrites it in a copy of `image` [B, C, H, W]; out=image pastes in place.
+    """
+def sample_density(planes: typing.Any, decoder: TriPlaneDecoder, points: typing.Any, *, box_warp: typing.SupportsFloat | typing.SupportsIndex = 1.0, axes: typing.Any = 'next3d', colour: bool = False) -> typing.Any:
+    """
+    Raw density [B, N] at points [B, N, 3]; with colour=True also the colours [B, N, colours].
+    """
 def sample_texture(texture: typing.Any, grid: typing.Any, *, filter: str = 'bilinear', border: str = 'zero', align_corners: bool = False) -> Tensor:
     """
     texture [B or 1, Ht, Wt, C] at grid [B, H, W, 2] in [-1, 1] (x right, y down), as torch's grid_sample. From OBJ UVs: (2u - 1, 1 - 2v).
@@ -1509,9 +1614,24 @@ def sha256(data: typing_extensions.Buffer) -> str:
     """
     64 lower-case digits.
     """
+def upfirdn2d(x: typing.Any, filter: typing.Any, *, up: typing.Any = 1, down: typing.Any = 1, padding: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"] = [0, 0, 0, 0], flip_filter: bool = False, gain: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> Tensor:
+    """
+    StyleGAN's upfirdn2d: x [B, C, H, W] float32, zeros inserted, padded by (left, right, top, bottom) or cropped, convolved with `filter` [T] or [Th, Tw], every down-th value kept. `up` and `down`: one number or (x, y).
+    """
+def upsample2d(x: typing.Any, filter: typing.Any) -> Tensor:
+    """
+    Twice the size, filtered: upfirdn2d with up 2 and gain 4.
+    """
 def vertex_normals(positions: typing.Any, topology: Topology) -> Tensor:
     """
     Area-weighted unit normals [B, V, 3].
+    """
+def volume_render(planes: typing.Any, decoder: TriPlaneDecoder, cameras: typing.Any, *, rows: typing.Any = None, resolution: typing.SupportsInt | typing.SupportsIndex = 64, coarse: typing.SupportsInt | typing.SupportsIndex = 48, fine: typing.SupportsInt | typing.SupportsIndex = 48, ray_range: typing.Any = (2.25, 3.299999952316284), box_warp: typing.SupportsFloat | typing.SupportsIndex = 1.0, axes: typing.Any = 'next3d', u_coarse: typing.Any = None, u_fine: typing.Any = None, seed: typing.Any = None, index: typing.Any = None, batch_coupled: bool = False, white_back: bool = False, depth_only: bool = False, skip_weight: typing.SupportsFloat | typing.SupportsIndex = 0.0, out: VolumeRenderOutput = None) -> VolumeRenderOutput:
+    """
+    Renders planes [B, 3, H, W, C] (float32 or float16, channels last) from cameras [V, 25]; `rows` [V] says which planes a view looks at.
+    Sample positions: u_coarse [V, R, coarse] and u_fine [V, R, fine] in [0, 1); or seed and index [V]; or neither: midpoints, no noise.
+    skip_weight leaves out colours that would weigh less: a feature differs by at most 2.002 (coarse + fine) skip_weight.
+    batch_coupled: depth clamp and missed rays look at the whole batch, as published.
     """
 _FRONTAL_FOV_DEG: float = 13.373836931985192
 _SYNTHFORGE_WORLD: dict = {'scale': 2.5, 'shift': (0.0, -0.025, 0.11642135623730951)}

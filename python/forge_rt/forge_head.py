@@ -62,7 +62,7 @@ class FaceBatch:
     index: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
-        return len(self.faces)
+        return len(self.camera)
 
 
 class ForgeHead:

@@ -109,6 +109,16 @@ PERTURBED = {
         "front.tex_probe",
         "small_sq_cull.zbuf",
     ],
+    "synthforge.npz": [
+        "verts_scaled",
+        "verts_aligned",
+        "kps2d_512",
+        "verts_cam",
+        "seg_zbuf",
+        "seg_render",
+        "depth_u8",
+        "image_u8",
+    ],
 }
 
 

@@ -18,6 +18,7 @@ from forge_rt import labels
 from forge_rt.production.layouts.coco import rle
 from forge_rt.production.layouts.regions import regions
 from forge_rt.production.samples import SampleMaker
+from forge_rt.production.sources import ForgeHeadSource
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
 SEED, COUNT, SIZE = 6, 10, 64
@@ -157,7 +158,9 @@ def test_run_length_code(shape: tuple[int, int], share: float) -> None:
 def test_synthforge_conventions(tmp_path_factory: pytest.TempPathFactory, truth: fr.FaceBatch) -> None:
     folder = _made(tmp_path_factory, "synthforge")
     module = _example("read_synthforge")
-    maker = SampleMaker(fr.ForgeHead(), fr.Plan(count=COUNT, seed=SEED, size=SIZE, style="mixed", layout="synthforge"))
+    maker = SampleMaker(
+        ForgeHeadSource(), fr.Plan(count=COUNT, seed=SEED, size=SIZE, style="mixed", layout="synthforge")
+    )
     samples = maker.make(range(COUNT))
     seen: set[int] = set()
     for i in range(COUNT):

@@ -23,6 +23,7 @@ from forge_rt.bench.harness import Contestant, Run
 from forge_rt.bench.machine import usable_cores
 from forge_rt.forge_head import ForgeHead
 from forge_rt.production.layouts import layout_of
+from forge_rt.production.sources import ForgeHeadSource
 
 COUNT, SIZE, BATCH, SEED = 300, 512, 8, 2024
 SHARE = 0.9
@@ -58,7 +59,7 @@ def _parity(run: Run, scratch: Path) -> None:
     plan = fr.Plan(count=16, seed=SEED, size=SIZE)
     fr.generate(plan, scratch / "parity", batch=BATCH)
     run.parity("production_problems", len(fr.inspect(scratch / "parity").problems), 0, "found by inspect")
-    layout = layout_of("shards")(scratch / "parity", plan, ForgeHead())
+    layout = layout_of("shards")(scratch / "parity", plan, ForgeHeadSource())
     differ = 0
     rows = pq.read_table(scratch / "parity/index.parquet").to_pylist()
     for row, mask in zip(rows, _masks(plan), strict=True):

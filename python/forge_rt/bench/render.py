@@ -13,6 +13,7 @@ Both get the same number of threads as we do. "Skip" rows leave out colours belo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ class Torch:
         low = at.floor()
         fraction = at - low
         low = low.long()
-        out = None
+        out: Any = None
         for plane in range(3):
             for dx in (0, 1):
                 for dy in (0, 1):
@@ -310,11 +311,11 @@ def run(run: Run) -> None:
     for resolution, render, eager, last, memory in cases:
         ours = Contestant(
             f"forge_rt_{resolution}", f"{resolution} x {resolution}, float32 planes, no skip",
-            lambda render=render, memory=memory: render(full, memory), unit="image", threads=threads,
+            partial(render, full, memory), unit="image", threads=threads,
         )  # fmt: skip
         skip = Contestant(
             f"forge_rt_skip_{resolution}", "float16 planes, colours below the threshold skipped",
-            lambda render=render, memory=memory: render(half, memory, skip_weight=SKIP_WEIGHT), unit="image", threads=threads,
+            partial(render, half, memory, skip_weight=SKIP_WEIGHT), unit="image", threads=threads,
         )  # fmt: skip
         peers = [
             Contestant(

@@ -14,9 +14,24 @@ app = typer.Typer(pretty_exceptions_enable=False)
 
 #: options that belong to the plan; the others say how to work
 _PLAN = (
-    "count", "seed", "model", "style", "views", "size", "camera", "layout", "shard_size", "rgb", "depth", "extras",
-    "supersample", "min_visible",
-)  # fmt: skip
+    "count",
+    "seed",
+    "model",
+    "style",
+    "views",
+    "size",
+    "camera",
+    "layout",
+    "shard_size",
+    "rgb",
+    "depth",
+    "extras",
+    "supersample",
+    "min_visible",
+    "generator",
+)
+#: options of generator models, held together in the plan
+_GENERATOR = ("preset", "psi", "cutoff", "conditioning", "annotation", "head", "head_landmarks", "head_labels", "min_agreement")  # fmt: skip
 _WORK = ("out", "threads", "batch", "device", "workers", "resume", "repair", "check", "json", "quiet")
 
 
@@ -27,7 +42,9 @@ def generate(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Run seed (0); image i is a pure function of (seed, i).")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", help="forgehead")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="forgehead (default), next3d-mini, or a generator bundle (.forge).")
+    ] = None,
     style: Annotated[
         str | None,
         typer.Option("--style", help="studio (default), wild, mixed, or the share of wild images, e.g. 0.3."),
@@ -62,6 +79,30 @@ def generate(
     min_visible: Annotated[
         float | None,
         typer.Option("--min-visible", help="Samples with a smaller visible share of landmarks are drawn again (0.35)."),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Generator: whom to draw: paper or synthforge-code (FLAME heads).")
+    ] = None,
+    psi: Annotated[float | None, typer.Option("--psi", help="Generator: truncation of styles (the model's).")] = None,
+    cutoff: Annotated[int | None, typer.Option("--cutoff", help="Generator: styles that are truncated.")] = None,
+    conditioning: Annotated[
+        str | None, typer.Option("--conditioning", help="Generator: frontal, or view (the rendered camera).")
+    ] = None,
+    annotation: Annotated[
+        str | None, typer.Option("--annotation", help="Generator: exact (default), or compat (published quirks).")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="Generator: FLAME head, generic_model.pkl or a bundle.")
+    ] = None,
+    head_landmarks: Annotated[
+        str | None, typer.Option("--head-landmarks", help="Generator: landmark embedding of a FLAME .pkl.")
+    ] = None,
+    head_labels: Annotated[
+        str | None, typer.Option("--head-labels", help="Generator: picture of the head's regions over its texture.")
+    ] = None,
+    min_agreement: Annotated[
+        float | None,
+        typer.Option("--min-agreement", help="Generator: samples whose mesh and volume agree less are drawn again."),
     ] = None,
     config: Annotated[
         Path | None,
@@ -105,10 +146,13 @@ def generate(
     given = {
         name: value
         for name, value in locals().items()
-        if name in (*_PLAN, *_WORK) and value is not None and (value is not False or name == "check")
+        if name in (*_PLAN, *_GENERATOR, *_WORK) and value is not None and (value is not False or name == "check")
     }
     options = {**_read_config(config), **given} if config is not None else given
     plan = _plan_fields({name: options[name] for name in _PLAN if name in options})
+    own = {name: options[name] for name in _GENERATOR if name in options}
+    if own:
+        plan["generator"] = {**(plan.get("generator") or {}), **own}
     if "out" not in options:
         raise fr.InvalidArgumentError("--out, the folder to write to, is missing")
     if "count" not in plan and not options.get("resume"):
@@ -139,7 +183,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     if document.get("format") == "forge_rt run" and isinstance(document.get("plan"), dict):
         document = document["plan"]
     options = {("extras" if name == "with" else str(name).replace("-", "_")): value for name, value in document.items()}
-    known = {*_PLAN, *_WORK}
+    known = {*_PLAN, *_GENERATOR, *_WORK}
     if strange := sorted(set(options) - known):
         import difflib
 

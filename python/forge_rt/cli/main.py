@@ -13,6 +13,7 @@ from forge_rt.cli import EXIT_ERROR
 
 #: Command -> module that defines `app`, a typer.Typer with that one command. Imported only for the command in use.
 COMMANDS = {
+    "align": "forge_rt.cli.align",
     "bench": "forge_rt.cli.bench",
     "doctor": "forge_rt.cli.doctor",
     "evaluate": "forge_rt.cli.evaluate",

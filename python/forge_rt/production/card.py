@@ -29,6 +29,7 @@ _EXTRAS = {
         ("seg_no_objects.png", "[H, W] uint8", "class ids as if no loose object were in front of the face"),
         ("seg_bare_head.png", "[H, W] uint8", "class ids of the bare head: no hair, glasses, hat, clothes"),
     ],
+    "volume_depth": [("volume_depth.png", "[D, D] uint16", "depth of the generator's volume, hair included; steps of 0.1 mm, 0 = nothing there")],
     "soft": [("soft.png", "[C·H, W] uint8", "coverage of each class, one below the other in the order of ids; 255 = the whole pixel")],
 }  # fmt: skip
 #: class names of CelebAMask-HQ that do not say what they are
@@ -46,7 +47,7 @@ def write(manifest: Json, statistics: Json) -> str:
     parts = [
         "---\n" + yaml.safe_dump(_front_matter(manifest, statistics), sort_keys=False, allow_unicode=True) + "---\n",
         _what(manifest, statistics),
-        _numbers(statistics),
+        _numbers(manifest, statistics),
         _files(manifest["plan"]),
         _classes(manifest, statistics["classes"]),
         _read(manifest["plan"]),
@@ -80,15 +81,14 @@ def _what(manifest: Json, statistics: Json) -> str:
     rest = " and camera" if plan["layout"] == "synthforge" else ", camera and all parameters of the head"
     return f"""# Synthetic faces, {count:,} images
 
-{count:,} rendered images of {size} × {size} pixels of {people:,} faces that do not exist{f" ({_plain(styles)})" if styles else ""}, each with class labels,
-depth, 68 landmarks{rest}. The labels are not drawn by people or networks: they come from the geometry that the
-images are rendered from.
+{count:,} images of {size} × {size} pixels of {people:,} faces that do not exist{f" ({_plain(styles)})" if styles else ""}, each with class labels,
+depth, 68 landmarks{rest}. The labels are not drawn by people or networks. {_plain(manifest["truth"])}
 
 ![the first samples: image, labels with landmarks, depth](contact_sheet.png)
 """
 
 
-def _numbers(statistics: Json) -> str:
+def _numbers(manifest: Json, statistics: Json) -> str:
     pose = statistics["pose"]
     names = {
         "yaw_deg": "yaw, degrees",
@@ -113,7 +113,7 @@ def _numbers(statistics: Json) -> str:
 Landmarks: {percent(marks["visible"])} visible, {percent(marks["hidden"])} hidden, {percent(marks["outside"])} outside the frame.
 Data: {data_size(sizes["total"])}, {data_size(sizes["mean"])} an image.
 
-Agreement is the chance that a pixel on a border of labels has a stronger image edge than one elsewhere: 1 is perfect, 0.5 is unrelated.
+Agreement is {_plain(manifest["agreement"])}.
 `statistics.json` has all histograms; `forge-rt inspect DIR --html report.html` draws them.
 """
 
@@ -226,7 +226,7 @@ def _made(manifest: Json) -> str:
     model = manifest["model"]
     return f"""## How it was made
 
-Rendered by {_plain(manifest["engine"])} from the parametric head {_plain(model["name"])} (SHA-256 `{_plain(model["sha256"])}`). Every sample is a function
+Rendered by {_plain(manifest["engine"])} from the model {_plain(model["name"])} (SHA-256 `{_plain(model["sha256"])}`). Every sample is a function
 of the seed and its index. The same build of the engine, on processors with the same instruction set, makes the same bytes again, however many
 threads and machines work on it:
 
@@ -245,9 +245,7 @@ def _licence(manifest: Json) -> str:
         use = "The images and labels are under Apache-2.0 too: free to use, change and pass on, also commercially."
     else:
         use = f"The images and labels are made from it; what {licence} says about outputs holds for them."
-    person = ""
-    if model["name"] == "forgehead":
-        person = " ForgeHead is built by a script from a signed-distance sculpture: no photographs, no scans, no data of real persons are in it."
+    person = " " + _plain(model["about"]) if model.get("about") else ""
     return f"""## Licence
 
 {_table(["part", "licence"], [["engine forge_rt", "Apache-2.0"], ["model " + model["name"], model["licence"]]])}

@@ -60,7 +60,7 @@ def tidy(run: RunFolder) -> None:
 
 def _write_index(run: RunFolder, parts: list[Path]) -> None:
     with appearing(run.root / INDEX, sync=True) as part:
-        index.merge(parts, part, run.head)
+        index.merge(parts, part, run.source)
 
 
 def sheet_png(run: RunFolder) -> bytes:
@@ -70,13 +70,13 @@ def sheet_png(run: RunFolder) -> bytes:
     if run.finished and (run.root / SHEET).exists():
         return (run.root / SHEET).read_bytes()
 
-    colors = [label.color for label in run.head.labels]
+    colors = [label.color for label in run.source.labels]
     tiles = []
     for sample in range(min(run.plan.count, SHEET_SAMPLES)):
         path = run.tile(sample)
         picture = cv2.imread(str(path)) if path.exists() else None
         if picture is None:
-            (again,) = SampleMaker(run.head, run.plan).make([sample])
+            (again,) = SampleMaker(run.source, run.plan).make([sample])
             tiles.append(sample_tile(again, colors))
         else:
             tiles.append(np.ascontiguousarray(picture[..., ::-1]))
@@ -85,20 +85,22 @@ def sheet_png(run: RunFolder) -> bytes:
 
 def manifest_of(run: RunFolder) -> dict[str, Any]:
     """No times, hosts or paths: equal plans give equal manifests."""
-    plan, head = run.plan, run.head
+    plan, source = run.plan, run.source
     return {
         "format": "forge_rt dataset",
         "record_version": RECORD_VERSION,
         "engine": run.made["engine"],
         "made_with": run.made,
-        "model": {"name": "forgehead", "sha256": head.hash, "licence": "Apache-2.0"},
+        "model": {"name": source.name, "sha256": source.hash, "licence": source.licence, "about": source.about},
+        "truth": source.truth,
+        "agreement": source.agreement_is,
         "plan": plan.to_json(),
         "count": plan.count,
         "labels": [
             {"id": label.id, "name": label.name, "color": list(label.color), "mirror": label.mirror}
-            for label in head.labels
+            for label in source.labels
         ],
-        "expressions": list(head.expressions),
+        "expressions": list(source.expressions),
         "depth": {
             "scale_m": DEPTH_SCALE_M if plan.depth == "png16" else 1.0,
             "nothing": 0,

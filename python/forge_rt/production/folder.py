@@ -20,7 +20,6 @@ from typing import Any
 
 from forge_rt import __version__, _core
 from forge_rt._core import CorruptFileError, InvalidArgumentError, NotFoundError, UnsupportedError
-from forge_rt.forge_head import ForgeHead
 from forge_rt.production import index, journal
 from forge_rt.production.encode import dump_json
 from forge_rt.production.files import (
@@ -34,18 +33,19 @@ from forge_rt.production.files import (
 )
 from forge_rt.production.layouts import Layout, layout_of
 from forge_rt.production.plan import Plan
+from forge_rt.production.sources import Source, open_source
 
 PLAN, MANIFEST, LOG = "plan.json", "manifest.json", "log.jsonl"
 INDEX, STATISTICS, CARD, SHEET = "index.parquet", "statistics.json", "README.md", "contact_sheet.png"
 
 
-def made_with(head: ForgeHead, device: str) -> dict[str, str]:
+def made_with(source: Source, device: str) -> dict[str, str]:
     """What decides bytes besides the plan."""
     import cv2
 
     return {
         "engine": f"forge_rt {__version__}",
-        "model_sha256": head.hash,
+        "model_sha256": source.hash,
         "isa": _core.isa(),
         "device": device.split(":")[0],
         "opencv": cv2.__version__,
@@ -60,17 +60,18 @@ def _fingerprint(what: dict[str, Any]) -> str:
 class RunFolder:
     """An opened run."""
 
-    def __init__(self, root: Path, plan: Plan, made: dict[str, str], head: ForgeHead) -> None:
-        self.root, self.plan, self.made, self.head = root, plan, made, head
-        self.layout: Layout = layout_of(plan.layout)(root, plan, head)
+    def __init__(self, root: Path, plan: Plan, made: dict[str, str], source: Source) -> None:
+        self.root, self.plan, self.made, self.source = root, plan, made, source
+        self.layout: Layout = layout_of(plan.layout)(root, plan, source)
 
     # ---- opening ----
 
     @classmethod
-    def start(cls, root: Path, plan: Plan, head: ForgeHead, device: str, *, join: bool) -> RunFolder:
+    def start(cls, root: Path, plan: Plan, source: Source, device: str, *, join: bool) -> RunFolder:
         """Makes a run in a new or empty folder. With `join` it may also hold this very run, finished or not."""
         plan.validate()
-        made = made_with(head, device)
+        source.check(plan)
+        made = made_with(source, device)
         if root.exists() and not root.is_dir():
             raise InvalidArgumentError(f"--out {root} is a file; name a folder")
         if not (root / PLAN).exists():
@@ -84,17 +85,17 @@ class RunFolder:
                 what = {"plan": plan.to_json(), "made_with": made}
                 document = dump_json({"format": "forge_rt run", **what, "sha256": _fingerprint(what)}, indent=1)
                 if create_exclusively(root / PLAN, document, sync=True):
-                    return cls(root, plan, made, head)._prepare()
+                    return cls(root, plan, made, source)._prepare()
         if not join:
             raise InvalidArgumentError(
                 f"{root} already holds a run; go on with it, or join it, with --resume, or choose another folder"
             )
-        run = cls.open(root, head)
+        run = cls.open(root, source)
         run.require(plan, made)
         return run._prepare()
 
     @classmethod
-    def open(cls, root: Path, head: ForgeHead | None = None) -> RunFolder:
+    def open(cls, root: Path, source: Source | None = None) -> RunFolder:
         """The run in a folder, for reading or going on."""
         path = root / PLAN
         try:
@@ -111,7 +112,7 @@ class RunFolder:
             raise failure("read", path, error) from error
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"{path} is damaged ({error}); put back a copy of it") from error
-        return cls(root, plan, made, head or ForgeHead())
+        return cls(root, plan, made, source or open_source(plan))
 
     def _prepare(self) -> RunFolder:
         for name in ("parts", "leases", *self.layout.folders):
@@ -209,7 +210,7 @@ class RunFolder:
         """Index rows of finished shards become parts again, where the index still has the rows that the journal names."""
         make_folder(self.root / "parts")
         for shard, rows in index.by_shard(self.root / INDEX, self.plan.shard_size):
-            data = index.encode(rows, self.head)
+            data = index.encode(rows, self.source)
             line = lines.get(shard)
             if line is not None and _core.sha256(data) == line["index_sha256"] and not self.part(shard).exists():
                 self.layout.reopen(shard, rows)

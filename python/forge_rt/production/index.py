@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forge_rt._core import CorruptFileError
-from forge_rt.forge_head import ForgeHead
 from forge_rt.production.agreement import histogram
-from forge_rt.production.samples import Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from forge_rt.production.samples import Sample
+    from forge_rt.production.sources import Source
 
-def schema(head: ForgeHead) -> pa.Schema:
+
+def schema(source: Source) -> pa.Schema:
     import pyarrow as pa
 
-    neutral = head.neutral()
-    sliders = [s.name for s in head.sliders if s.name.startswith("macro/")]
-    attributes = [pa.field("attribute/melanin", pa.float32())]
-    attributes += [pa.field("attribute/" + name.split("/")[1], pa.float32()) for name in sliders]
-    attributes += [pa.field(f"attribute/{name}", pa.string()) for name in head.options]
+    kinds = {float: pa.float32(), str: pa.string()}
+    attributes = [pa.field(f"attribute/{name}", kinds[kind]) for name, kind in source.attribute_kinds().items()]
     return pa.schema([
         pa.field("key", pa.string(), nullable=False),
         pa.field("index", pa.int64()),
@@ -42,35 +40,35 @@ def schema(head: ForgeHead) -> pa.Schema:
         *(pa.field(name, pa.float32()) for name in ("yaw_deg", "pitch_deg", "roll_deg", "fov_deg", "radius_m", "face_px")),
         pa.field("landmarks_px", pa.list_(pa.float32(), 136)),
         pa.field("visibility", pa.list_(pa.uint8(), 68)),
-        pa.field("class_pixels", pa.list_(pa.int32(), len(head.labels))),
-        pa.field("expression", pa.list_(pa.float32(), len(neutral.expression))),
+        pa.field("class_pixels", pa.list_(pa.int32(), len(source.labels))),
+        pa.field("expression", pa.list_(pa.float32(), len(source.expressions))),
         *attributes,
     ])  # fmt: skip
 
 
-def row(head: ForgeHead, sample: Sample, attributes: dict[str, Any], agreement: float) -> dict[str, Any]:
+def row(source: Source, sample: Sample, attributes: dict[str, Any], agreement: float) -> dict[str, Any]:
     """All but shard, offset, bytes and sha256, which the writer knows."""
     camera = sample.camera
     box = np.ptp(sample.landmarks, axis=0)
     return {
         "key": sample.key, "index": sample.index, "identity": sample.identity, "view": sample.view,
         "accepted": sample.accepted, "attempts": sample.attempt + 1, "reason": sample.reason,
-        "agreement": np.float32(agreement), "style": sample.face.style,
+        "agreement": np.float32(agreement), "style": sample.style,
         "yaw_deg": camera.yaw_deg, "pitch_deg": camera.pitch_deg, "roll_deg": camera.roll_deg,
         "fov_deg": camera.fov_deg, "radius_m": camera.radius_m, "face_px": float(box.max()),
         "landmarks_px": sample.landmarks.ravel().tolist(), "visibility": sample.visibility.tolist(),
-        "class_pixels": histogram(sample.segmentation)[: len(head.labels)].tolist(),
-        "expression": list(sample.face.expression),
+        "class_pixels": histogram(sample.segmentation)[: len(source.labels)].tolist(),
+        "expression": source.expression(sample),
         **{f"attribute/{name}": value for name, value in attributes.items() if name != "style"},
     }  # fmt: skip
 
 
-def encode(rows: Sequence[dict[str, Any]], head: ForgeHead) -> bytes:
+def encode(rows: Sequence[dict[str, Any]], source: Source) -> bytes:
     """Rows in index order as one Parquet file in memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pylist(list(rows), schema=schema(head))
+    table = pa.Table.from_pylist(list(rows), schema=schema(source))
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, **_WRITE)
     return sink.getvalue().to_pybytes()
@@ -89,11 +87,11 @@ def read(path: Path) -> pa.Table:
         raise CorruptFileError(f"{path} is not a readable Parquet file: {str(error).splitlines()[0]}") from error
 
 
-def merge(parts: Iterable[Path], out: Path, head: ForgeHead) -> None:
+def merge(parts: Iterable[Path], out: Path, source: Source) -> None:
     """One row group a part: memory stays that of one shard."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(out, schema(head), **_WRITE) as writer:
+    with pq.ParquetWriter(out, schema(source), **_WRITE) as writer:
         for part in parts:
             writer.write_table(read(part))
 

@@ -77,7 +77,7 @@ class Pipeline:
     ) -> None:
         """`on_shard`: called by the writer's thread when a shard is finished; `on_batch`: by the caller's, between batches."""
         self._run, self._batch = run, batch
-        self._maker = SampleMaker(run.head, run.plan, device)
+        self._maker = SampleMaker(run.source, run.plan, device)
         self._pool = ThreadPoolExecutor(encoders, thread_name_prefix="forge-rt-encode")
         self._queue: queue.Queue[_Task | None] = queue.Queue(maxsize=2 * batch + encoders)
         self._on_shard, self._on_batch = on_shard, on_batch
@@ -85,7 +85,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._writer = threading.Thread(target=self._write, name="forge-rt-write", daemon=True)
         self.counters = counters if counters is not None else Counters()
-        colors = [label.color for label in run.head.labels]
+        colors = [label.color for label in run.source.labels]
         self._tile: Callable[[Sample], bytes] = lambda sample: encode.png(sample_tile(sample, colors))
 
     def __enter__(self) -> Pipeline:
@@ -189,7 +189,7 @@ class Pipeline:
         if shard in self._run.journal():  # this worker slept, was taken for dead, and another made the shard
             open_.unit.abort()
             return
-        rows = index.encode(open_.rows, self._run.head)
+        rows = index.encode(open_.rows, self._run.source)
         write_atomically(self._run.part(shard), rows, sync=True)
         summary = open_.unit.finish()
         indices = self._run.plan.indices(shard)

@@ -11,21 +11,23 @@ from typing import Any
 from forge_rt._core import InvalidArgumentError
 from forge_rt.camera import CameraSampler
 from forge_rt.forge_head import cameras_by_style, wild_share
+from forge_rt.production.generator_plan import GeneratorPlan
 
+FORGEHEAD = "forgehead"
 LAYOUTS = ("shards", "folders", "synthforge", "coco")
 RGB_FORMATS = ("jpeg", "png", "webp")
 DEPTH_FORMATS = ("png16", "npy")
 MAX_SHARDS = 1_000_000
-EXTRAS = ("normals", "uv", "layers", "soft")
+EXTRAS = ("normals", "uv", "layers", "volume_depth", "soft")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A data set of `count` images of ForgeHead. Image i is view i mod `views` of identity i div `views`: a pure function of (seed, i)."""
+    """A data set of `count` images. Image i is view i mod `views` of identity i div `views`: a pure function of (seed, i)."""
 
     count: int
     seed: int = 0
-    model: str = "forgehead"
+    model: str = FORGEHEAD  #: or a generator: the name of an embedded bundle (next3d-mini), or the path of one
     style: str | float = "studio"  #: studio, wild, mixed, or the share of wild images
     views: int = 1  #: images of one identity, expression and scene, from different cameras
     size: int = 512  #: pixels, square
@@ -35,9 +37,11 @@ class Plan:
     shard_size: int = 500  #: samples that are finished together; the tar's length in layout shards
     rgb: str = "jpeg"  #: jpeg: quality 95, 4:4:4; png; webp: quality 95
     depth: str = "png16"  #: png16: steps of 0.1 mm; npy: float32 metres
-    extras: tuple[str, ...] = ()  #: of normals, uv, layers, soft
+    extras: tuple[str, ...] = ()  #: of normals, uv, layers, soft; of a generator: normals, volume_depth
     supersample: int = 2  #: coverage samples per axis
     min_visible: float = 0.35  #: a sample whose visible share of the 68 landmarks is less is drawn again
+    #: of a generator model (docs/guides/generators.md): preset, psi, cutoff, conditioning, annotation, head, …; None for forgehead
+    generator: Mapping[str, Any] | None = None
 
     def validate(self) -> Plan:
         """Raises InvalidArgumentError naming the field, what it takes and what came."""
@@ -68,7 +72,7 @@ class Plan:
         one_of("rgb", RGB_FORMATS)
         one_of("depth", DEPTH_FORMATS)
         need(whole(self.supersample) and 1 <= self.supersample <= 4, "supersample", "1, 2, 3 or 4")
-        need(self.model == "forgehead", "model", "'forgehead'")
+        need(isinstance(self.model, str) and self.model != "", "model", "'forgehead' or a generator's name or path")
         need(isinstance(self.extras, tuple), "extras", f"a tuple of {', '.join(EXTRAS)}")
         for extra in self.extras:
             if extra not in EXTRAS:
@@ -92,6 +96,8 @@ class Plan:
             "a style or a share",
         )
         wild_share(self.style)
+        if self.generator is not None:
+            GeneratorPlan.from_json(self.generator)
         self.cameras()
         return self
 
@@ -109,9 +115,23 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """What a run records: the camera is written out in full, so that a preset can never change under a data set."""
+        if self.model != FORGEHEAD and self.camera is None:
+            return {**asdict(self), "extras": list(self.extras), **self._generator_json()}  # cameras are the preset's
         configs = {style: sampler.config for style, sampler in self.cameras().items()}
         same = configs["studio"] == configs["wild"]
-        return {**asdict(self), "extras": list(self.extras), "camera": configs["studio"] if same else configs}
+        return {
+            **asdict(self),
+            "extras": list(self.extras),
+            **self._generator_json(),
+            "camera": configs["studio"] if same else configs,
+        }
+
+    def options(self) -> GeneratorPlan:
+        """Of a generator model, with defaults filled in."""
+        return GeneratorPlan.from_json(self.generator or {})
+
+    def _generator_json(self) -> dict[str, Any]:
+        return {"generator": None if self.model == FORGEHEAD else self.options().to_json()}
 
     @classmethod
     def from_json(cls, text: str | Mapping[str, Any]) -> Plan:

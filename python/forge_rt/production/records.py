@@ -8,9 +8,8 @@ import numpy as np
 
 from forge_rt import __version__
 from forge_rt.camera import labels25
-from forge_rt.face_json import face_to_dict
-from forge_rt.forge_head import ForgeHead
 from forge_rt.production.samples import Sample
+from forge_rt.production.sources import Source
 
 RECORD_VERSION = 1
 #: 16-bit depth: value x 0.1 mm, up to 6.55 m; 0 = background.
@@ -37,22 +36,12 @@ def encode_depth(depth_m: np.ndarray) -> np.ndarray:
     return steps.astype(np.uint16)
 
 
-def attributes(sample: Sample, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The properties people select by: skin, age and the like as numbers, hair style and the like by name."""
-    macro = {name.split("/")[1]: value for name, value in parameters["sliders"].items() if name.startswith("macro/")}
-    return {
-        "style": sample.face.style,
-        "melanin": parameters["appearance"]["melanin"],
-        **macro,
-        **parameters["options"],
-    }
-
-
-def annotation(head: ForgeHead, sample: Sample, agreement: float) -> dict[str, Any]:
+def annotation(source: Source, sample: Sample, agreement: float) -> dict[str, Any]:
     """The record of a sample as plain JSON values. Units are in the key names."""
     camera = sample.camera
     height, width = camera.size
-    parameters = face_to_dict(head, sample.face)
+    parameters = source.parameters(sample)
+    scale, shift = source.generator_world()
     return {
         "record_version": RECORD_VERSION,
         "index": sample.index,
@@ -67,17 +56,18 @@ def annotation(head: ForgeHead, sample: Sample, agreement: float) -> dict[str, A
             "world_to_camera": _numbers(camera.world_to_camera, 12),
             "yaw_deg": camera.yaw_deg, "pitch_deg": camera.pitch_deg, "roll_deg": camera.roll_deg,
             "fov_deg": camera.fov_deg, "radius_m": camera.radius_m,
-            "label25": _numbers(labels25(camera)[0], 9),
-            "generator_world": {"scale": 2.5, "shift": [0.0, 0.0, 0.0]},
+            "label25": _numbers(labels25(camera, scale, shift)[0], 9),
+            "generator_world": {"scale": scale, "shift": list(shift)},
         },
         "landmarks_px": [[*xy, v] for xy, v in zip(_numbers(sample.landmarks, 7), sample.visibility.tolist(), strict=True)],
         "landmarks_camera_m": _numbers(sample.landmarks_camera_m, 7),
         "landmarks_head_m": _numbers(sample.landmarks_head_m, 7),
         "head": parameters,
-        "attributes": attributes(sample, parameters),
+        "attributes": source.attributes(sample, parameters),
         "agreement": round(agreement, 6),
         "accepted": sample.accepted,
         "reason": sample.reason,
-        "model": {"name": "forgehead", "sha256": head.hash},
+        **source.record(sample),
+        "model": {"name": source.name, "sha256": source.hash},
         "engine": f"forge_rt {__version__}",
     }  # fmt: skip

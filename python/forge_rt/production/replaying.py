@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from forge_rt._core import InvalidArgumentError, UnsupportedError
-from forge_rt.forge_head import ForgeHead
 from forge_rt.production import encode, index
 from forge_rt.production.files import make_folder, write_atomically
 from forge_rt.production.folder import INDEX, PLAN, RunFolder, made_with
 from forge_rt.production.layouts.folders import FoldersLayout
 from forge_rt.production.plan import EXTRAS, Plan
 from forge_rt.production.samples import SampleMaker
+from forge_rt.production.sources import Source
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,16 @@ def replay(
     if (Path(out) / PLAN).exists():
         raise InvalidArgumentError(f"--out {out} holds a data set; choose another folder")
     plan = _plan(run.plan, extras, size)
+    run.source.check(plan)
     known = _rows(run, set(indices))
     attempts = {i: row["attempts"] - 1 for i, row in known.items()}
     root = Path(out)
-    layout = _layout(root, plan, run.head)
+    layout = _layout(root, plan, run.source)
     for name in layout.folders:
         make_folder(root / name)
     results = []
     for i in indices:
-        (sample,) = SampleMaker(run.head, plan, device).make([i], {i: attempts[i]} if i in attempts else None)
+        (sample,) = SampleMaker(run.source, plan, device).make([i], {i: attempts[i]} if i in attempts else None)
         encoded = layout.encode(sample)
         files = []
         for name, data in encoded.members:
@@ -82,18 +83,18 @@ def _plan(plan: Plan, extras: Sequence[str] | None, size: int | None) -> Plan:
     return replace(plan, extras=tuple(both), size=plan.size if size is None else size, layout=layout).validate()
 
 
-def _layout(root: Path, plan: Plan, head: ForgeHead) -> FoldersLayout:
+def _layout(root: Path, plan: Plan, source: Source) -> FoldersLayout:
     from forge_rt.production.layouts import layout_of
 
-    layout = layout_of(plan.layout)(root, plan, head)
+    layout = layout_of(plan.layout)(root, plan, source)
     assert isinstance(layout, FoldersLayout)
     return layout
 
 
 def _require_model(run: RunFolder) -> None:
-    if run.made.get("model_sha256") != run.head.hash:
+    if run.made.get("model_sha256") != run.source.hash:
         raise UnsupportedError(
-            f"the run in {run.root} was made with another model (SHA-256 {run.made.get('model_sha256', '?')[:12]}…, here {run.head.hash[:12]}…); "
+            f"the run in {run.root} was made with another model (SHA-256 {run.made.get('model_sha256', '?')[:12]}…, here {run.source.hash[:12]}…); "
             f"install {run.made.get('engine', 'the version that made it')}"
         )
 
@@ -134,6 +135,6 @@ def _compare(
         return False, "the run's own files were changed since they were written"
     if encode.digest([m for m in members if m[0] in names]) == row["sha256"]:
         return True, f"identical to the run's, SHA-256 {row['sha256'][:16]}…"
-    here = made_with(run.head, device)
+    here = made_with(run.source, device)
     differ = [f"{k} {run.made.get(k)} there, {v} here" for k, v in here.items() if run.made.get(k) != v]
     return False, f"not byte-identical: {'; '.join(differ) or 'the reason is unknown'}"

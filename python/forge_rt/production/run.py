@@ -18,7 +18,6 @@ from typing import Any
 
 from forge_rt import _core
 from forge_rt._core import CorruptFileError, InternalError, InvalidArgumentError
-from forge_rt.forge_head import ForgeHead
 from forge_rt.production import journal
 from forge_rt.production.finish import tidy
 from forge_rt.production.folder import INDEX, MANIFEST, SHEET, RunFolder, made_with
@@ -26,6 +25,7 @@ from forge_rt.production.inspection import check_manifest
 from forge_rt.production.pipeline import Counters
 from forge_rt.production.plan import Plan
 from forge_rt.production.progress import OnProgress, Progress, Rate
+from forge_rt.production.sources import native_size, open_source
 from forge_rt.production.verify import verify
 from forge_rt.production.worker import Settings, work
 
@@ -126,10 +126,10 @@ def generate(
     devices = _devices(device, rank)
     workers = max(workers, len(devices))
 
-    head = ForgeHead()
+    source = open_source(plan)
     if rank.world > 1 and rank.rank > 0 and not resume:
         _await_plan(root)
-    run = RunFolder.start(root, plan, head, devices[0], join=resume or rank.rank > 0)
+    run = RunFolder.start(root, plan, source, devices[0], join=resume or rank.rank > 0)
     notes: list[str] = []
     if resume and rank.rank == 0:
         notes += _check_finished_shards(run, repair, check)
@@ -144,7 +144,7 @@ def generate(
         devices=devices,
         rank=rank.rank,
         world=rank.world,
-        **made_with(head, devices[0]),
+        **made_with(source, devices[0]),
     )
     per_worker = max(1, (threads or _core.num_threads()) // workers)
     settings = [
@@ -177,6 +177,8 @@ def _plan(plan: Plan | None, fields: dict[str, Any], root: Path, resume: bool, r
     if resume and (root / "plan.json").exists():
         there = RunFolder.open(root).plan
         return Plan.from_json({**there.to_json(), **fields}) if fields else there
+    if "size" not in fields and isinstance(fields.get("model"), str) and (size := native_size(fields["model"])):
+        fields["size"] = size
     return Plan.from_json(fields)
 
 

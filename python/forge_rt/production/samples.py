@@ -12,6 +12,7 @@ from forge_rt._core import FaceParameters
 from forge_rt.camera import Camera
 from forge_rt.forge_head import FaceBatch, ForgeHead
 from forge_rt.production.plan import Plan
+from forge_rt.production.sources import Draw, ForgeHeadSource, Source, open_source
 
 #: a sample that fails so often is kept and marked: a run must end
 MAX_ATTEMPTS = 16
@@ -37,7 +38,9 @@ class Sample:
     rejected: tuple[Rejected, ...]
     reason: str | None  #: why it is not accepted: every draw failed, this is the last one
     seed: int
-    face: FaceParameters
+    face: FaceParameters | None
+    style: str
+    latent: Any
     camera: Camera
     rgb: np.ndarray
     segmentation: np.ndarray
@@ -46,6 +49,10 @@ class Sample:
     soft_labels: np.ndarray | None
     layers: np.ndarray | None
     uv: np.ndarray | None
+    volume_depth_m: np.ndarray | None  #: from here three of a generator, see `GeneratedBatch`
+    fit: np.ndarray | None
+    mask_colors: np.ndarray | None
+    depth8: np.ndarray | None
     landmarks: np.ndarray
     visibility: np.ndarray
     landmarks_camera_m: np.ndarray
@@ -63,28 +70,17 @@ class Sample:
 class SampleMaker:
     """Renders samples of one plan. `attempts` fixes the draw of an index, as a replay does."""
 
-    def __init__(self, head: ForgeHead, plan: Plan, device: str = "cpu") -> None:
-        self._head, self._plan, self._device = head, plan, device
-        self._cameras = plan.cameras()
-        need = set(plan.extras)
-        self._render: dict[str, Any] = {
-            "supersample": plan.supersample,
-            "normals": "normals" in need,
-            "soft_labels": "soft" in need,
-            "layers": "layers" in need or plan.layout == "synthforge",
-            "uv": "uv" in need,
-            "device": device,
-        }
+    def __init__(self, source: Source, plan: Plan, device: str = "cpu") -> None:
+        self._plan, self._renderer = plan, source.renderer(plan, device)
 
-    def draw(self, index: int, attempt: int) -> tuple[FaceParameters, Camera]:
-        """With several views an identity is never drawn again, only the camera is."""
-        plan = self._plan
-        face_attempt = attempt if plan.views == 1 else 0
-        face = self._head.sample(plan.seed, index // plan.views, plan.style, attempt=face_attempt)
-        return face, self._cameras[face.style].sample(plan.seed, index, plan.size, attempt=attempt)
+    def draw(self, index: int, attempt: int) -> Draw:
+        return self._renderer.draw(index, attempt)
 
-    def batch(self, drawn: list[tuple[FaceParameters, Camera]]) -> FaceBatch:
-        return self._head.render([face for face, _ in drawn], [camera for _, camera in drawn], **self._render)
+    def batch(self, drawn: list[Draw]) -> FaceBatch:
+        return self._renderer.batch(drawn)
+
+    def refusals(self, batch: FaceBatch) -> list[str | None]:
+        return [self._renderer.refusal(batch, k) for k in range(len(batch))]
 
     def make(self, indices: Iterable[int], attempts: Mapping[int, int] | None = None) -> list[Sample]:
         """The samples of `indices`, rendered together. Those that are not good enough are drawn again, together."""
@@ -95,38 +91,37 @@ class SampleMaker:
         pending = [(i, fixed.get(i, 0)) for i in order]
         while pending:
             drawn = [self.draw(i, attempt) for i, attempt in pending]
-            images = arrays(self.batch(drawn))
+            batch = self.batch(drawn)
+            images, refusals = arrays(batch), self.refusals(batch)
             again = []
             for k, (i, attempt) in enumerate(pending):
-                reason = self.refusal(images["visibility"][k])
+                reason = refusals[k]
                 if reason is not None and i not in fixed and attempt + 1 < MAX_ATTEMPTS:
                     rejected[i] += (Rejected(i, attempt, reason),)
                     again.append((i, attempt + 1))
                     continue
-                face, camera = drawn[k]
                 member: dict[str, Any] = {
                     name: None if values is None else values[k] for name, values in images.items()
                 }
-                views = self._plan.views
+                views, d = self._plan.views, drawn[k]
                 done[i] = Sample(
-                    i, i // views, i % views, attempt, rejected[i], reason, self._plan.seed, face, camera, **member
+                    i, i // views, i % views, attempt, rejected[i], reason, self._plan.seed,
+                    d.face, d.style, d.latent, d.camera, **member,
                 )  # fmt: skip
             pending = again
         return [done[i] for i in order]
 
-    def refusal(self, visibility: np.ndarray) -> str | None:
-        """Why this image is not good enough, or None."""
-        visible = int((visibility == 2).sum())
-        need = self._plan.min_visible * visibility.size
-        return (
-            None if visible >= need else f"{visible} of {visibility.size} landmarks are visible, {need:.0f} are needed"
-        )
+
+_ARRAYS = (
+    "rgb", "segmentation", "depth_m", "normals", "soft_labels", "layers", "uv", "volume_depth_m", "fit",
+    "mask_colors", "depth8", "landmarks", "visibility", "landmarks_camera_m", "landmarks_head_m",
+)  # fmt: skip
 
 
 def arrays(batch: FaceBatch) -> dict[str, Any]:
     """The arrays of a batch as NumPy, by the names of Sample."""
-    names = "rgb segmentation depth_m normals soft_labels layers uv landmarks visibility landmarks_camera_m landmarks_head_m"
-    return {name: None if getattr(batch, name) is None else np.asarray(getattr(batch, name)) for name in names.split()}
+    values = {name: getattr(batch, name, None) for name in _ARRAYS}
+    return {name: None if value is None else np.asarray(value) for name, value in values.items()}
 
 
 def batches(
@@ -144,7 +139,9 @@ def batches(
         raise InvalidArgumentError(f"batch must be 1..1024, got {batch}")
     if not 0 <= start <= plan.count:
         raise InvalidArgumentError(f"start must be a sample of the plan, 0..{plan.count}, got {start}")
-    return _batches(SampleMaker(head or ForgeHead(), plan, device), plan, batch, start)
+    source = ForgeHeadSource(head) if head is not None else open_source(plan)
+    source.check(plan)
+    return _batches(SampleMaker(source, plan, device), plan, batch, start)
 
 
 def _batches(maker: SampleMaker, plan: Plan, batch: int, start: int) -> Iterator[FaceBatch]:
@@ -152,10 +149,10 @@ def _batches(maker: SampleMaker, plan: Plan, batch: int, start: int) -> Iterator
         indices = tuple(range(first, min(first + batch, plan.count)))
         drawn = [maker.draw(i, 0) for i in indices]
         images = maker.batch(drawn)
-        refused = [k for k in range(len(indices)) if maker.refusal(np.asarray(images.visibility)[k]) is not None]
+        refused = [k for k, reason in enumerate(maker.refusals(images)) if reason is not None]
         if refused:
             samples = maker.make(indices[k] for k in refused)
             for k, sample in zip(refused, samples, strict=True):
-                drawn[k] = (sample.face, sample.camera)
+                drawn[k] = maker.draw(sample.index, sample.attempt)
             images = maker.batch(drawn)
         yield replace(images, seed=plan.seed, index=indices)

@@ -1,6 +1,10 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
+<<<<<<< HEAD
 from . import cameras, e2e_small, flame_lbs, metrics, ops, raster, render
+=======
+from . import cameras, flame_lbs, metrics, ops, raster, render, synthforge
+>>>>>>> prod7
 
 SECTIONS = {
     "ops.npz": ops,
@@ -10,4 +14,5 @@ SECTIONS = {
     "flame_lbs.npz": flame_lbs,
     "cameras.npz": cameras,
     "metrics.npz": metrics,
+    "synthforge.npz": synthforge,
 }

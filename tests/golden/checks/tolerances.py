@@ -39,3 +39,18 @@ E2E_IMAGE = 2e-4
 E2E_DEPTH = 5e-4
 #: A float next to a whole number may fall on its other side.
 E2E_BYTES = 1
+#: Aligned vertices and camera space: the reference's float32 of magnitude 3.
+WORLD = 1e-5
+#: The published angle is read back from the label's float32 focal length.
+FOV_DEG = 1e-4
+LANDMARKS_PX = 1e-2
+#: Label masks at other meshes than the rasterizer's own vectors: camera z near 2.7, of triangles that may be seen from their edge.
+MASK_DEPTH = 1e-4
+#: Barycentrics of triangles of at least so many pixels.
+MASK_AREA_PX = 0.5
+MASK_BARYCENTRICS = 1e-3
+#: Colours, 0..1, where no barycentric is smaller than MASK_BORDER.
+MASK_BORDER = 1e-3
+MASK_COLOR = 2e-3
+#: Truncation to 8 bit can fall on either side.
+BYTE = 1

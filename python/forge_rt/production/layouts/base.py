@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from forge_rt.forge_head import ForgeHead
 from forge_rt.production import encode, index
-from forge_rt.production.agreement import agreement
 from forge_rt.production.encode import Member
 from forge_rt.production.plan import Plan
-from forge_rt.production.records import annotation, attributes
+from forge_rt.production.records import annotation
 from forge_rt.production.samples import Rejected, Sample
+from forge_rt.production.sources import Source
 
 
 @dataclass(frozen=True)
@@ -66,16 +65,16 @@ class Layout(abc.ABC):
     #: folders below the data set's
     folders: tuple[str, ...] = ()
 
-    def __init__(self, root: Path, plan: Plan, head: ForgeHead) -> None:
-        self.root, self.plan, self.head = root, plan, head
+    def __init__(self, root: Path, plan: Plan, source: Source) -> None:
+        self.root, self.plan, self.source = root, plan, source
 
     # ---- a sample to bytes (worker threads) ----
 
     def encode(self, sample: Sample, tile: bytes = b"") -> Encoded:
-        score = agreement(sample.rgb, sample.segmentation)
-        record = annotation(self.head, sample, score)
+        score = self.source.agreement(sample)
+        record = annotation(self.source, sample, score)
         members = self.members(sample, record)
-        row = index.row(self.head, sample, attributes(sample, record["head"]), score)
+        row = index.row(self.source, sample, record["attributes"], score)
         row["bytes"] = sum(len(data) for _, data in members)
         row["sha256"] = encode.digest(members)
         return Encoded(
@@ -96,6 +95,10 @@ class Layout(abc.ABC):
         if "layers" in plan.extras and sample.layers is not None:
             members.append(("seg_no_objects.png", encode.png(sample.layers[0])))
             members.append(("seg_bare_head.png", encode.png(sample.layers[1])))
+        if "volume_depth" in plan.extras and sample.volume_depth_m is not None:
+            members.append(
+                (f"volume_depth.{encode.DEPTH_SUFFIX[plan.depth]}", encode.depth(sample.volume_depth_m, plan.depth))
+            )
         if "soft" in plan.extras and sample.soft_labels is not None:
             members.append(("soft.png", encode.soft(sample.soft_labels)))
         members.append(("json", encode.dump_json(record)))

@@ -129,7 +129,7 @@ class CocoLayout(FoldersLayout):
         make_folder(folder)
         info = {"description": "forge_rt synthetic faces", "version": "1.0"}
         licences = [{"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}]
-        classes = [{"id": c.id, "name": c.name, "supercategory": "face"} for c in self.head.labels if c.id]
+        classes = [{"id": c.id, "name": c.name, "supercategory": "face"} for c in self.source.labels if c.id]
         face = {
             "id": 1, "name": "face", "supercategory": "face", "skeleton": skeleton(), "keypoints": [str(k) for k in range(68)],
         }  # fmt: skip

@@ -8,12 +8,12 @@ from typing import Any
 
 from forge_rt import _core
 from forge_rt._core import CorruptFileError
-from forge_rt.forge_head import ForgeHead
 from forge_rt.production import encode
 from forge_rt.production.encode import Member
 from forge_rt.production.files import failure, make_folder, sync_file, sync_folder, write_atomically
 from forge_rt.production.layouts.base import Encoded, Layout, Unit, UnitSummary
 from forge_rt.production.plan import Plan
+from forge_rt.production.sources import Source
 
 
 def _digest_of(digests: Iterable[str]) -> str:
@@ -66,12 +66,14 @@ class FoldersLayout(Layout):
         "uv.png": ("uv", ".png"),
         "seg_no_objects.png": ("seg_no_objects", ".png"),
         "seg_bare_head.png": ("seg_bare_head", ".png"),
+        "volume_depth.png": ("volume_depth", ".png"),
+        "volume_depth.npy": ("volume_depth", ".npy"),
         "soft.png": ("soft", ".png"),
         "json": ("annotations", ".json"),
     }
 
-    def __init__(self, root: Path, plan: Plan, head: ForgeHead) -> None:
-        super().__init__(root, plan, head)
+    def __init__(self, root: Path, plan: Plan, source: Source) -> None:
+        super().__init__(root, plan, source)
         suffix = encode.RGB_SUFFIX[plan.rgb]
         self.places = {suffix: ("images", "." + suffix), **type(self).places}
         self.folders = tuple(dict.fromkeys(self.places[name][0] for name in self.names()))
@@ -82,6 +84,7 @@ class FoldersLayout(Layout):
             "normals": ["normals.png"],
             "uv": ["uv.png"],
             "layers": ["seg_no_objects.png", "seg_bare_head.png"],
+            "volume_depth": [f"volume_depth.{encode.DEPTH_SUFFIX[self.plan.depth]}"],
             "soft": ["soft.png"],
         }
         first = [encode.RGB_SUFFIX[self.plan.rgb], "seg.png", f"depth.{encode.DEPTH_SUFFIX[self.plan.depth]}"]

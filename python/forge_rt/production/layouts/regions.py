@@ -66,6 +66,7 @@ def _of_skin(place: np.ndarray) -> np.ndarray:
 
 def _neutral_places(head: ForgeHead, sample: Sample) -> np.ndarray:
     """[H, W, 3]: where on the neutral head each pixel of the bare mesh lies; 0 elsewhere."""
+    assert sample.face is not None
     vertices = head.mesh(sample.face).vertices
     triangles, neutral = _neutral(head)
     hit = fr.rasterize(fr.camera.to_clip(np.asarray(vertices), [sample.camera]), triangles, sample.segmentation.shape)

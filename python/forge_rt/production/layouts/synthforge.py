@@ -15,7 +15,6 @@ import numpy as np
 from forge_rt.production import encode
 from forge_rt.production.encode import Member
 from forge_rt.production.layouts.folders import FoldersLayout
-from forge_rt.production.layouts.regions import regions
 from forge_rt.production.samples import Sample
 
 #: RGB of the 20 classes (spec face_analysis §1.3); background is white in the files, and every colour not in the palette means it
@@ -56,21 +55,21 @@ class SynthForgeLayout(FoldersLayout):
         return f"{int(key):05d}"
 
     def members(self, sample: Sample, record: dict[str, Any]) -> list[Member]:
-        mask = regions(self.head, sample)
-        face = sample.face
+        mask, depth = self.source.published_pictures(sample)
         note = {
             "z": [],
             "camera_params": record["camera"]["label25"],
             "flame_shape": [],
             "flame_exp": [],
-            "flame_pose": [0.0, 0.0, 0.0, *(round(float(v), 7) for v in face.jaw)],
+            "flame_pose": [],
             "2d_kps": [point[:2] for point in record["landmarks_px"]],
             "fan_kps": [],
             "mse": None,
+            **self.source.published_parameters(sample),
         }
         return [
             ("png", encode.png(sample.rgb)),
-            ("seg.png", encode.png(PALETTE[mask])),
-            ("depth.png", encode.png(depth8(sample.depth_m))),
+            ("seg.png", encode.png(mask)),
+            ("depth.png", encode.png(depth)),
             ("json", encode.dump_json(note)),
         ]

@@ -1,0 +1,160 @@
+"""`forge-rt align`: samples of a generator, the fit, and its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forge_rt import bundles
+from forge_rt._core import InvalidArgumentError, UnsupportedError
+from forge_rt.alignment import Fit, Tell, collect, fit, sheet
+from forge_rt.annotation.labels import MeshLabels
+from forge_rt.annotation.presets import PRESETS, Draw
+from forge_rt.annotation.world import World
+from forge_rt.forge_head import ForgeHead
+from forge_rt.head import Head
+from forge_rt.production.files import write_atomically
+
+#: draws → (vertices [B, V, 3], landmarks [B, 68, 3]), head frame, metres
+Meshes = Callable[[Sequence[Draw]], tuple[np.ndarray, np.ndarray]]
+_PICTURES = 6
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    samples: int = 24
+    seed: int = 1
+    preset: str | None = None
+    resolution: int = 128
+    device: str = "cpu"
+    head: Path | None = None
+    landmarks: Path | None = None
+    contour: Path | None = None
+    start: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    document: dict[str, Any]  #: what `write` writes
+    fit: Fit
+    sheet: NDArray[np.uint8]
+
+    def write(self, path: Path) -> None:
+        """`path` and a picture beside it."""
+        import cv2
+
+        write_atomically(path, (json.dumps(self.document, indent=1, allow_nan=False) + "\n").encode())
+        write_atomically(path.with_suffix(".png"), cv2.imencode(".png", self.sheet[..., ::-1])[1].tobytes())
+
+    def text(self) -> str:
+        """A few lines for people."""
+        report = self.document["report"]
+        lines = [f"{'':28} {'before':>9} {'after':>9}"]
+        for key, what in (
+            ("mean_depth_mm", "mean |depth| in the face, mm"), ("median_depth_mm", "median, mm"),
+            ("landmark_depth_mm", "landmarks, mm"), ("silhouette_iou", "silhouettes, IoU"), ("missing", "mesh beside the head"),
+        ):  # fmt: skip
+            values = [report[when][key] for when in ("before", "after")]
+            lines.append(f"{what:28} " + " ".join(f"{v:9.3f}" if v is not None else f"{'-':>9}" for v in values))
+        change = report["change"]
+        lines.append(
+            f"turned by {change['rotation_deg']:.2f}°, moved by {change['origin_moved_mm']:.1f} mm, stretched by "
+            + " ".join(f"{s:.3f}" for s in change["singular_values"])
+            + f"; {report['samples']} samples, {report['iterations']} steps"
+            + ("" if report["converged"] else ", NOT CONVERGED")
+        )
+        return "\n".join(lines)
+
+
+def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Result:
+    import forge_rt
+
+    generator: Any = forge_rt.Generator(bundle, device=options.device)  # type: ignore[attr-defined]
+    info = generator.info
+    if not info.vertices:
+        raise UnsupportedError(
+            f"{bundles.name_of(bundle)} is given no mesh (family {info.family}): there is nothing to align"
+        )
+    world = World(float(info.world_scale), tuple(float(s) for s in info.world_shift))  # type: ignore[arg-type]
+    labels, meshes, forge_head = _head(info, options)
+    name = options.preset or ("next3d-mini" if forge_head is not None else "synthforge-alignment")
+    if name not in PRESETS:
+        raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+    sampler = PRESETS[name].sampler(z_dim=info.z_dim, world=world, head=forge_head, size=options.resolution)
+    draws = [sampler.draw(options.seed, n) for n in range(options.samples)]
+    views, pictures = collect(generator, draws, meshes, resolution=options.resolution, pictures=_PICTURES, tell=tell)
+    made = fit(labels, views, world=world, start=_start(info, options), bounds=_bounds(bundle, info), tell=tell)
+    document = {
+        "format": "forge_rt alignment", "version": 1,
+        "alignment": [[round(float(v), 9) for v in row] for row in made.alignment],
+        "start": [[round(float(v), 9) for v in row] for row in made.start],
+        "world": {"scale": world.scale, "shift": list(world.shift)},
+        "model": {"name": bundles.name_of(bundle), "sha256": generator.hash},
+        "head": {"family": info.head_family, "vertices": info.vertices},
+        "preset": name, "seed": options.seed, "resolution": options.resolution,
+        "report": made.report(),
+    }  # fmt: skip
+    return Result(document, made, sheet(labels, views, made, pictures))
+
+
+def _start(info: Any, options: RunOptions) -> Any:
+    if options.start is not None:
+        from forge_rt.export.readers.alignment import read_alignment
+
+        return read_alignment(options.start)
+    return info.alignment
+
+
+def _bounds(bundle: Path, info: Any) -> Any:
+    """What the bundle says, or its box."""
+    given = bundles.info(bundle).manifest.get("generator", {}).get("bounds")
+    if given is not None:
+        return given
+    half = float(info.config.get("rendering", {}).get("box_warp", 1.0)) / 2
+    return [[-half] * 3, [half] * 3]
+
+
+def _head(info: Any, options: RunOptions) -> tuple[MeshLabels, Meshes, ForgeHead | None]:
+    if info.head_family == "forgehead":
+        if options.head is not None:
+            raise InvalidArgumentError("this model was made for ForgeHead, which is part of forge_rt; leave --head out")
+        forge = ForgeHead()
+
+        def of_forge(draws: Sequence[Draw]) -> tuple[np.ndarray, np.ndarray]:
+            mesh = forge.mesh([d.face for d in draws if d.face is not None])
+            return np.asarray(mesh.vertices), np.asarray(mesh.landmarks)
+
+        count = np.asarray(forge.mesh(forge.neutral()).vertices).shape[1]
+        _same_head(count, info, "ForgeHead")
+        return MeshLabels.plain("forgehead", count, forge.triangles), of_forge, forge
+    if options.head is None or options.landmarks is None or options.contour is None:
+        raise InvalidArgumentError(
+            "this model was made for FLAME: give --head generic_model.pkl, --landmarks (static, .pkl) and --contour (dynamic, .npy)"
+        )
+    flame = Head.load(
+        options.head, static_landmarks=options.landmarks, dynamic_landmarks=options.contour, contour_sign=1
+    )
+    _same_head(flame.n_vertices, info, options.head.name)
+
+    def of_flame(draws: Sequence[Draw]) -> tuple[np.ndarray, np.ndarray]:
+        shape, expression = (
+            np.stack([getattr(d, part)[:most] for d in draws])
+            for part, most in (("shape", flame.n_shape), ("expression", flame.n_expression))
+        )
+        mesh = flame.evaluate(shape=shape, expression=expression)
+        return np.asarray(mesh.vertices), np.asarray(mesh.landmarks)
+
+    return MeshLabels.plain("flame", flame.n_vertices, flame.faces), of_flame, None
+
+
+def _same_head(vertices: int, info: Any, name: str) -> None:
+    if vertices != info.vertices:
+        raise InvalidArgumentError(
+            f"{name} has {vertices} vertices, this model was made for a head of family {info.head_family!r} with {info.vertices}"
+        )

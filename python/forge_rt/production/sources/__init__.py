@@ -1,0 +1,30 @@
+"""Where the images of a run come from: ForgeHead's renderer, or a generator driven by a head. A source knows its controls, labels and records;
+plans, shards, journals and layouts are the same for all."""
+
+from __future__ import annotations
+
+from forge_rt.production.plan import FORGEHEAD, Plan
+from forge_rt.production.sources.base import Draw, Renderer, Source
+from forge_rt.production.sources.forgehead import ForgeHeadSource
+
+
+def open_source(plan: Plan) -> Source:
+    """The source of a plan's `model`. Raises NotFoundError, CorruptFileError, UnsupportedError for a bundle that is none."""
+    if plan.model == FORGEHEAD:
+        return ForgeHeadSource()
+    from forge_rt.production.sources.generator import GeneratorSource
+
+    return GeneratorSource(plan)
+
+
+def native_size(model: str) -> int | None:
+    """Pixels of a generator's pictures; None where any size can be had."""
+    if model == FORGEHEAD:
+        return None
+    from forge_rt import bundles
+
+    entry = bundles.info(bundles.find(model)).manifest.get("generator", {})
+    return entry.get("sizes", {}).get("image")
+
+
+__all__ = ["Draw", "ForgeHeadSource", "Renderer", "Source", "native_size", "open_source"]

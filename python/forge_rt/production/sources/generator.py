@@ -1,0 +1,308 @@
+"""A generator (Next3D) driven by a head as a source: who is drawn, how the head is posed, and what its mesh says about the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from forge_rt import _core, bundles, labels
+from forge_rt._core import InvalidArgumentError, UnsupportedError
+from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
+from forge_rt.annotation.agreement import MeshAgreement
+from forge_rt.camera import CameraSampler
+from forge_rt.forge_head import FaceBatch
+from forge_rt.generator import Generator
+from forge_rt.production.plan import Plan
+from forge_rt.production.sources.base import Draw, Renderer, Source
+from forge_rt.production.sources.generator_heads import Driver, FlameDriver, ForgeHeadDriver
+
+if TYPE_CHECKING:
+    from forge_rt.annotation.presets import Draw as Person
+    from forge_rt.production.samples import Sample
+
+#: SynthForge renders the volume's depth at twice the features' resolution
+_DEPTH_FACTOR = 2
+#: colours that weigh less are left out: 1.9e-4 of a feature at most with 96 samples a ray (docs/design/volume_render.md)
+_SKIP_WEIGHT = 1e-6
+
+
+@dataclass(frozen=True)
+class GeneratedBatch(FaceBatch):
+    """A FaceBatch of a generator. Labels, depth and normals are the mesh's: the bare head, without hair and shoulders."""
+
+    volume_depth_m: np.ndarray | None = (
+        None  #: [B, D, D] float32: camera z of what the volume shows, metres, 0 = nothing
+    )
+    fit: np.ndarray | None = None  #: [B, 6] float64, columns as `FIT`
+    mask_colors: np.ndarray | None = None  #: [B, H, W, 3] uint8: mask in the published colours
+    depth8: np.ndarray | None = None  #: [B, D, D] uint8: the published depth
+
+
+#: columns of GeneratedBatch.fit (`forge_rt.annotation.MeshAgreement`)
+FIT = ("depth_m", "depth_all_m", "missing", "iou", "landmark_m", "score")
+
+
+@dataclass(frozen=True)
+class Label:
+    id: int
+    name: str
+    color: tuple[int, int, int]
+    mirror: int
+
+
+class GeneratorSource(Source):
+    truth = (
+        "They come from the mesh that the generator was given, seen by the image's camera: the bare head. What the generator adds to it, above all "
+        "hair and shoulders, has no mesh: there labels show the scalp beneath, or background."
+    )
+    agreement_is = "how well the mesh lies on the generator's volume: its share with volume behind, times 10 mm / (10 mm + what is between them)"
+
+    def __init__(self, plan: Plan) -> None:
+        path = bundles.find(plan.model)
+        about = bundles.info(path)
+        if about.family != "next3d":
+            raise UnsupportedError(
+                f"--model {plan.model} is a bundle of family {about.family!r}; generate takes forgehead and bundles of family next3d"
+                + (" (EG3D has no head: no labels could be made)" if about.family == "eg3d" else "")
+            )
+        self._path, self._options = path, plan.options()
+        self.name, self.licence = about.name, about.licence
+        self.about = str(about.manifest.get("about", ""))
+        entry = about.manifest["generator"]
+        self.world = World.of(entry["world"])
+        alignment = self.world.matrix if entry.get("alignment") is None else np.array(entry["alignment"], np.float64)
+        self.driver: Driver = _driver(path, entry, self._options)
+        half = 0.5 * float(entry["config"]["rendering"]["box_warp"])
+        bounds = entry.get("bounds") or [[-half] * 3, [half] * 3]
+        self.annotator: MeshAnnotator = self.driver.annotator(
+            alignment, world=self.world, mode=self._options.annotation, bounds=bounds
+        )
+        self.hash = _core.sha256(f"{about.hash} {self.driver.hash}".encode())
+        self.image_size = int(entry["sizes"]["image"])
+        self.z_dim = int(entry["config"]["z_dim"])
+        self.labels = _labels(self.annotator)
+        self.expressions = self.driver.expressions
+
+    def check(self, plan: Plan) -> None:
+        def no(name: str, what: str) -> None:
+            raise InvalidArgumentError(f"{name} {what} with model {self.name}")
+
+        if plan.size != self.image_size:
+            raise InvalidArgumentError(f"size must be {self.image_size}, the picture of {self.name}, got {plan.size}")
+        if plan.style != "studio":
+            no("style", "has no meaning")
+        if strange := sorted(set(plan.extras) - {"normals", "volume_depth"}):
+            no(f"extra {strange[0]!r}", "does not exist")
+        self.preset(plan)
+
+    def preset(self, plan: Plan) -> Any:
+        name = plan.options().preset or self.driver.preset
+        if name not in PRESETS:
+            raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
+        return PRESETS[name]
+
+    def sampler(self, plan: Plan) -> Any:
+        """Draws of `forge_rt.annotation.presets`; cameras are the plan's where it names some."""
+        own = None if plan.camera is None else CameraSampler(plan.camera)  # type: ignore[arg-type]
+        return self.preset(plan).sampler(
+            z_dim=self.z_dim,
+            world=self.world,
+            head=self.driver.forge_head,
+            views=plan.views,
+            size=plan.size,
+            camera=own,
+        )
+
+    def generator(self, device: str) -> Generator:
+        return Generator(self._path, device)
+
+    def renderer(self, plan: Plan, device: str) -> Renderer:
+        return _Renderer(self, plan, device)
+
+    # ---- records ----
+
+    def parameters(self, sample: Sample) -> dict[str, Any]:
+        return self.driver.parameters(sample.latent)
+
+    def attributes(self, sample: Sample, parameters: dict[str, Any]) -> dict[str, Any]:
+        return {"style": sample.style, **self.driver.attributes(parameters)}
+
+    def attribute_kinds(self) -> dict[str, type]:
+        return self.driver.attribute_kinds()
+
+    def expression(self, sample: Sample) -> list[float]:
+        return self.driver.expression(sample.latent)
+
+    def agreement(self, sample: Sample) -> float:
+        assert sample.fit is not None
+        return float(sample.fit[FIT.index("score")])
+
+    def generator_world(self) -> tuple[float, Sequence[float]]:
+        return self.world.scale, self.world.shift
+
+    def record(self, sample: Sample) -> dict[str, Any]:
+        assert sample.fit is not None
+        fit = {name: None if v != v else round(float(v), 6) for name, v in zip(FIT, sample.fit, strict=True)}
+        options = self._options
+        return {
+            "generator": {
+                "z": [float(v) for v in sample.latent.z],
+                "psi": options.psi, "cutoff": options.cutoff, "conditioning": options.conditioning,
+                "annotation": options.annotation, "fit": fit,
+            }
+        }  # fmt: skip
+
+    def published_pictures(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        assert sample.mask_colors is not None and sample.depth8 is not None
+        return sample.mask_colors, sample.depth8
+
+    def published_parameters(self, sample: Sample) -> dict[str, Any]:
+        return {"z": [float(v) for v in sample.latent.z], **self.driver.published_parameters(sample.latent)}
+
+
+def _driver(path: Any, entry: dict[str, Any], options: Any) -> Driver:
+    family = (entry.get("head") or {}).get("family")
+    if family == "forgehead":
+        if options.head is not None:
+            raise InvalidArgumentError(
+                "head belongs to generators of FLAME heads; this one is driven by ForgeHead: leave it out"
+            )
+        return ForgeHeadDriver(entry["head"])
+    if family == "flame":
+        return FlameDriver(path, entry["head"], options)
+    raise UnsupportedError(f"the bundle's head is of family {family!r}; this version drives flame and forgehead")
+
+
+def _labels(annotator: MeshAnnotator) -> list[Label]:
+    own = annotator.labels
+    ids = own.ids
+    return [
+        Label(i, name, tuple(int(c) for c in own.colors[i]), ids.get(labels._other_side(name), i))  # type: ignore[arg-type]
+        for i, name in sorted(own.names.items())
+    ]
+
+
+class _Renderer(Renderer):
+    def __init__(self, source: GeneratorSource, plan: Plan, device: str) -> None:
+        self._source, self._plan = source, plan
+        self._sampler = source.sampler(plan)
+        self._generator = source.generator(device)
+        options = plan.options()
+        self._styles: dict[str, Any] = {"psi": options.psi, "cutoff": options.cutoff}
+        self._conditioning = options.conditioning or self._generator.info.conditioning
+        self._score = options.min_agreement
+        self._volume = "volume_depth" in plan.extras or plan.layout == "synthforge"
+        self._heads: dict[tuple[int, int], Any] = {}  #: the person of the last batch, if it showed only one
+
+    def draw(self, index: int, attempt: int) -> Draw:
+        person = self._sampler.draw(self._plan.seed, index, attempt)
+        return Draw(person.camera, person.face, "studio", _Latent(index, attempt, person))
+
+    def batch(self, drawn: Sequence[Draw]) -> GeneratedBatch:
+        people: list[Person] = [d.latent.person for d in drawn]
+        cameras = np.stack([p.label25 for p in people])
+        rows, vertices, landmarks = self._meshes(drawn)
+        head, head_rows = self._posed(drawn, cameras, rows, vertices, landmarks)
+        resolution = self._generator.info.resolution
+        view = self._generator.view(
+            head, cameras.astype(np.float32), rows=head_rows, randomness="seeded", seed=self._plan.seed,
+            index=np.array([d.latent.index for d in drawn], np.uint64), skip_weight=_SKIP_WEIGHT,
+            depth_resolution=_DEPTH_FACTOR * resolution if self._volume else 0,
+        )  # fmt: skip
+        truth: Any = self._source.annotator.annotate(
+            vertices[rows], landmarks[rows], cameras, self._plan.size, normals="normals" in self._plan.extras,
+            ray_depth=np.asarray(view.depth) if self._volume else None,
+        )  # fmt: skip
+        fit = self._source.annotator.agreement(vertices[rows], landmarks[rows], cameras, view.depth_m, view.weight)
+        colors, depth8 = self._published(truth, view) if self._plan.layout == "synthforge" else (None, None)
+        return GeneratedBatch(
+            rgb=view.rgb8(), segmentation=truth.segmentation, depth_m=truth.depth_m, normals=truth.normals,
+            soft_labels=None, layers=None, uv=None, landmarks=truth.landmarks, visibility=truth.visibility,
+            landmarks_camera_m=truth.landmarks_camera_m, landmarks_head_m=truth.landmarks_head_m,
+            faces=tuple(d.face for d in drawn if d.face is not None), camera=tuple(d.camera for d in drawn),
+            volume_depth_m=_volume_depth(view) if self._volume else None,
+            fit=np.stack([getattr(fit, name) for name in FIT], 1), mask_colors=colors, depth8=depth8,
+        )  # fmt: skip
+
+    def refusal(self, batch: FaceBatch, k: int) -> str | None:
+        assert isinstance(batch, GeneratedBatch) and batch.fit is not None
+        visibility = np.asarray(batch.visibility)[k]
+        visible, need = int((visibility == 2).sum()), self._plan.min_visible * visibility.size
+        if visible < need:
+            return f"{visible} of {visibility.size} landmarks are visible, {need:.0f} are needed"
+        row = batch.fit[k]
+        if self._score is not None:
+            score = row[FIT.index("score")]
+            return None if score >= self._score else f"agreement {score:.3f}, {self._score:g} is needed"
+        (reason,) = Acceptance().reasons(MeshAgreement(**{name: row[c : c + 1] for c, name in enumerate(FIT)}))
+        return reason
+
+    # ---- pieces ----
+
+    def _key(self, d: Draw) -> tuple[int, int]:
+        """Whoever has the same key is the same person with the same expression."""
+        views = self._plan.views
+        return (d.latent.index // views, 0) if views > 1 else (d.latent.index, d.latent.attempt)
+
+    def _meshes(self, drawn: Sequence[Draw]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which person each sample is [B], and meshes and landmarks of the persons."""
+        order: dict[tuple[int, int], int] = {}
+        first: list[Person] = []
+        rows = []
+        for d in drawn:
+            key = self._key(d)
+            if key not in order:
+                order[key] = len(first)
+                first.append(d.latent.person)
+            rows.append(order[key])
+        vertices, landmarks = self._source.driver.mesh(first)
+        return np.array(rows, np.int32), vertices, landmarks
+
+    def _posed(
+        self, drawn: Sequence[Draw], cameras: np.ndarray, rows: np.ndarray, vertices: np.ndarray, landmarks: np.ndarray
+    ) -> tuple[Any, np.ndarray]:
+        """Planes of the persons, each made once however many views follow; with the rendered camera as condition, of each sample."""
+        z = np.stack([d.latent.person.z for d in drawn])
+        if self._conditioning == "view":
+            identity = self._generator.identity(z, cameras.astype(np.float32), **self._styles)
+            head = self._generator.expression(identity, vertices[rows], landmarks[rows], mouth_box="clamp")
+            return head, np.arange(len(drawn), dtype=np.int32)
+        first = [rows.tolist().index(row) for row in range(len(vertices))]
+        if len(vertices) > 1:
+            return self._planes(z[first], vertices, landmarks), rows
+        key = self._key(drawn[0])
+        if key not in self._heads:
+            self._heads = {key: self._planes(z[:1], vertices, landmarks)}  # the next batch may show the same person
+        return self._heads[key], rows
+
+    def _planes(self, z: np.ndarray, vertices: np.ndarray, landmarks: np.ndarray) -> Any:
+        return self._generator.expression(
+            self._generator.identity(z, **self._styles), vertices, landmarks, mouth_box="clamp"
+        )  # one strange mouth must not end a run
+
+    def _published(self, truth: Any, view: Any) -> tuple[np.ndarray, np.ndarray]:
+        from forge_rt.annotation.compat import depth_bytes
+
+        colors = truth.colors if truth.colors is not None else self._source.annotator.labels.colors[truth.segmentation]
+        depth = truth.depth8 if truth.depth8 is not None else depth_bytes(np.asarray(view.depth))[0]
+        return colors, depth
+
+
+@dataclass(frozen=True)
+class _Latent:
+    index: int
+    attempt: int
+    person: Any
+
+    @property
+    def z(self) -> np.ndarray:
+        return self.person.z
+
+
+def _volume_depth(view: Any) -> np.ndarray:
+    """[M, D, D] metres; 0 where the volume is mostly empty."""
+    depth, weight = np.asarray(view.depth_m)[:, 0], np.asarray(view.weight)[:, 0]
+    return np.where(weight >= 0.5, depth, np.float32(0))
