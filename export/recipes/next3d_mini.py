@@ -49,15 +49,15 @@ class Phase:
     highest: float  #: learning rate
     lowest: float = 1.0  #: share of it that a cosine ends at
     decay: float = 0.99  #: of the moving average
-    detail: float = 1.0  #: what pixels of eyes and lips count
+    detail: float = 1.0  #: what pixels of brows, eyes and lips count
     depth: float = 5.0
     guided: bool = True  #: fine samples near the teacher's surface instead of where the network is opaque
 
 
 PHASES = (
-    Phase("128", 128, 20000, 2e-2, lowest=0.5),
-    Phase("256", 256, 9000, 1.5e-2, decay=0.995, detail=8.0),
-    Phase("cool", 256, 10000, 1.5e-2, lowest=0.02, decay=0.998, detail=8.0, depth=10.0, guided=False),
+    Phase("128", 128, 14000, 2e-2, lowest=0.5),
+    Phase("256", 256, 8000, 1.5e-2, decay=0.995, detail=6.0),
+    Phase("cool", 256, 10000, 1.5e-2, lowest=0.02, decay=0.998, detail=6.0, depth=10.0, guided=False),
 )
 
 
