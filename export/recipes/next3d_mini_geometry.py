@@ -47,7 +47,9 @@ def warp(target: View, source: View) -> tuple[torch.Tensor, torch.Tensor]:
     there = nnf.grid_sample(surface(source.distance, size)[None, None], grid, mode="nearest", align_corners=False)[0, 0]
     colours = nnf.grid_sample(source.picture[None], grid, mode="bilinear", align_corners=False)[0]
     known = (distance > 0) & (there > 0) & ((there - away.reshape(size, size)).abs() < NEAR)
-    return colours, known & (grid[0].abs() < 1 - 1 / size).all(-1)  # the outermost pixels have neighbours on one side only
+    return colours, known & (grid[0].abs() < 1 - 1 / size).all(
+        -1
+    )  # the outermost pixels have neighbours on one side only
 
 
 def surface(distance: torch.Tensor, size: int) -> torch.Tensor:
@@ -63,7 +65,9 @@ def seen_from(points: torch.Tensor, camera: torch.Tensor) -> tuple[torch.Tensor,
     at = Cameras.of(camera.numpy())
     there = at.to_camera(points.numpy()[None])
     place = at.project(there, 1)[0] * 2 - 1
-    return torch.from_numpy(np.nan_to_num(place, nan=9.0)).float(), torch.from_numpy(np.linalg.norm(there[0], axis=-1)).float()
+    return torch.from_numpy(np.nan_to_num(place, nan=9.0)).float(), torch.from_numpy(
+        np.linalg.norm(there[0], axis=-1)
+    ).float()
 
 
 def two_views(student: tuple[View, View], teacher: tuple[View, View]) -> dict[str, float]:
@@ -110,7 +114,9 @@ def landmarks_agree(views: tuple[View, View], seen: Annotation, landmarks_m: np.
     truth = landmarks_m[both] * SCALE + SHIFT
     between = np.linalg.norm(points[0] - points[1], axis=-1)
     off = np.linalg.norm(points[0] - truth, axis=-1)
-    return {name: _median(x) * 1000 / SCALE for name, x in (("landmarks between views mm", between), ("landmarks mm", off))}
+    return {
+        name: _median(x) * 1000 / SCALE for name, x in (("landmarks between views mm", between), ("landmarks mm", off))
+    }
 
 
 def _median(values: np.ndarray) -> float:
@@ -132,7 +138,9 @@ class LabelScore:
     """Classes of the bare mesh against the teacher's. Hair has no mesh: what it hides is counted apart."""
 
     classes: int = 19
-    counts: np.ndarray = field(init=False)  #: [2, classes, 3]: with and without hair's pixels; both, mesh alone, teacher alone
+    counts: np.ndarray = field(
+        init=False
+    )  #: [2, classes, 3]: with and without hair's pixels; both, mesh alone, teacher alone
 
     def __post_init__(self) -> None:
         self.counts = np.zeros((2, self.classes, 3), np.int64)

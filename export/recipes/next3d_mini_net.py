@@ -118,49 +118,42 @@ def _identity(net: Next3D, ws: torch.Tensor):
 # ---- the mapping network, before anything is rendered ----
 
 
-#: What a trait counts in w: what colours large areas most, then what the head's outline is made of. Others: 1.
+#: How far a trait moves w, against the others' 1: first what colours large areas, then what makes the outline.
 COUNTS = {
     "melanin": 6.0, "hair": 3.0, "backdrop": 3.0, "lamp": 3.0, "style": 2.0, "undertone": 2.0, "redness": 2.0, "weight": 2.0,
     "proportions": 2.0, "masculine": 2.0, "head width": 2.0, "hair volume": 2.0, "iris": 0.6, "light warmth": 0.6,
 }  # fmt: skip
-#: Variance of w that traits make, of a mean square of 1.
+#: What traits have of w's mean square of 1.
 SHARE = 0.4
+STRAIGHT = (
+    *people.SHAPE, "melanin", "undertone", "redness", "stubble", "lip tint", "brow darkness", "hair volume", "hair length", "light warmth",
+)  # fmt: skip
 
 
-def traits(z: torch.Tensor) -> torch.Tensor:
-    """z [N, 64] → [N, T]: what the teacher makes of a code, as near to the picture as it gets without drawing one, times what each counts.
+def traits(z: torch.Tensor) -> dict[str, np.ndarray]:
+    """z [N, 64] → name → [N, k]: what the teacher makes of a code, as near to the picture as it gets without drawing one.
 
-    Palettes are followed to their colours and the sector of the hair's angle to its style, so that what must be known in steps is learned here.
+    Palettes are followed to their colours, and the hair's angle to its style: the mapping learns such steps cheaply, the networks behind do not.
     """
     s = people.numbers(z.numpy())
     u = 0.5 + 0.5 * torch.erf(torch.from_numpy(s) / math.sqrt(2)).numpy()
     at = {name: u[:, i] for i, name in enumerate(people.NUMBERS)}
     value = {name: low + (high - low) * at[name] for name, (low, high) in people.LOOK.items()}
-    straight = [*people.SHAPE, "melanin", "undertone", "redness", "stubble", "lip tint", "brow darkness"]
-    straight += ["hair volume", "hair length", "light warmth"]
-    out = [(name, at[name][:, None]) for name in straight]
+    out = {name: at[name][:, None] for name in STRAIGHT}
 
     red = np.maximum(value["hair red"], 0)[:, None] * [0.8, -0.2, -0.5]
-    out.append(("hair", _shown(_along(people.HAIR, value["hair colour"]) * (1 + red))))
-    out.append(("iris", _shown(_along(people.IRIS, value["iris"]))))
-    lightness, r, b = (value[f"backdrop {name}"] for name in ("lightness", "red", "blue"))
-    out.append(("backdrop", np.clip(np.stack([lightness + r, lightness - 0.5 * (r + b), lightness + b], -1), 0, 1)))
+    out["hair"] = _shown(_along(people.HAIR, value["hair colour"]) * (1 + red))
+    out["iris"] = _shown(_along(people.IRIS, value["iris"]))
+    light, r, b = (value[f"backdrop {name}"] for name in ("lightness", "red", "blue"))
+    out["backdrop"] = np.clip(np.stack([light + r, light - 0.5 * (r + b), light + b], -1), 0, 1)
     yaw, pitch = np.radians(value["light yaw"]), np.radians(value["light pitch"])
     towards = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)
-    out.append(("lamp", value["light strength"][:, None] * towards))
+    out["lamp"] = value["light strength"][:, None] * towards
     x, y = (s[:, people.NUMBERS.index(f"hair angle {axis}")] for axis in "xy")
     styles = len(people.HAIR_STYLES)
     sector = np.floor(np.arctan2(y, x) / (2 * math.pi) % 1 * styles).clip(max=styles - 1)
-    out.append(("style", (sector[:, None] == np.arange(styles)).astype(np.float64)))
-
-    parts = [(x - _MOMENTS[name][0]) / _MOMENTS[name][1] * COUNTS.get(name, 1.0) for name, x in out] if _MOMENTS else [x for _, x in out]
-    if not _MOMENTS:
-        _MOMENTS.update({name: (x.mean(0), x.std(0).mean()) for name, x in out})
-        return traits(z)
-    return torch.from_numpy(np.concatenate(parts, 1)).float()
-
-
-_MOMENTS: dict = {}
+    out["style"] = (sector[:, None] == np.arange(styles)).astype(np.float64)
+    return out
 
 
 def _along(colours: tuple[tuple[float, float, float], ...], t: np.ndarray) -> np.ndarray:
@@ -173,20 +166,21 @@ def _shown(linear: np.ndarray) -> np.ndarray:
 
 
 def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256, highest: float = 2e-2) -> float:
-    """Regression of the traits from w, through a fixed orthonormal matrix; R² of the last tenth.
+    """Regression of the traits from w through a fixed orthonormal matrix; the R² of the last tenth, each trait as it counts.
 
-    Without it a long time passes before codes differ in more than their background. The matrix decides how far a trait moves w, and
-    with that how soon the networks behind take notice of it. Weights carry a multiplier of 0.01: hence the rates.
+    Without it a long time passes before codes differ in more than their background. The matrix says how far a trait moves w, and so
+    how soon the networks behind take notice of it. Weights carry a multiplier of 0.01: hence the rates.
     """
     mapping = net.backbone.mapping
     assert mapping is not None
     random = torch.Generator().manual_seed(seed)
-    _MOMENTS.clear()
-    wanted = traits(torch.randn(65536, net.config.z_dim, generator=random))
-    energy = wanted.square().sum(1).mean()
-    scale = (SHARE * net.config.w_dim / energy).sqrt()
-    rows, _ = torch.linalg.qr(torch.randn(net.config.w_dim, wanted.shape[1], generator=random))
-    offset = nn.Parameter(torch.zeros(wanted.shape[1]))
+    many = traits(torch.randn(65536, net.config.z_dim, generator=random))
+    mean = np.concatenate([x.mean(0) for x in many.values()])
+    unit = np.concatenate([np.full(x.shape[1], COUNTS.get(name, 1.0) / x.std(0).mean()) for name, x in many.items()])
+    energy = float(np.square(np.concatenate([x.std(0) for x in many.values()]) * unit).sum())
+    scale = math.sqrt(SHARE * net.config.w_dim / energy)
+    rows, _ = torch.linalg.qr(torch.randn(net.config.w_dim, len(mean), generator=random))
+    offset = nn.Parameter(torch.zeros(len(mean)))
     device = next(mapping.parameters()).device
     mapping.cpu()
     copies, mapping.num_ws = mapping.num_ws, 1
@@ -201,8 +195,9 @@ def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256, highest:
         for group in adam.param_groups:
             group["lr"] = rate * group["factor"]
         z = torch.randn(batch, net.config.z_dim, generator=random)
+        wanted = scale * unit * (np.concatenate(list(traits(z).values()), 1) - mean)
         w = mapping(z, torch.zeros(batch, 25))[:, 0]
-        error = (w @ rows + offset - scale * traits(z)).square().sum(1).mean() / (scale.square() * energy)
+        error = (w @ rows + offset - torch.from_numpy(wanted).float()).square().sum(1).mean() / (scale**2 * energy)
         # The networks behind expect styles of about unit size.
         loss = error + 0.1 * (w.square().mean() - 1).square()
         adam.zero_grad()

@@ -68,10 +68,14 @@ def evaluate(net: Next3D, teacher: Teacher, *, count: int = 64, seed: int = HELD
     return means | {"labels": labels.f1(dict(annotator.labels.names))}
 
 
-def of_mesh(annotator, records: np.ndarray, rendered, batch: Batch, labels: geometry.LabelScore) -> list[dict[str, float]]:
+def of_mesh(
+    annotator, records: np.ndarray, rendered, batch: Batch, labels: geometry.LabelScore
+) -> list[dict[str, float]]:
     """How the volume agrees with the mesh that drove it; and the mesh's labels against the teacher's, which no student changes."""
     given = records["vertices"], records["landmarks"], records["camera"]
-    for mesh, truth in zip(annotator.annotate(*given, records["classes"].shape[-1]).segmentation, records["classes"], strict=True):
+    for mesh, truth in zip(
+        annotator.annotate(*given, records["classes"].shape[-1]).segmentation, records["classes"], strict=True
+    ):
         labels.add(mesh, truth)
     distance, opacity = seen(rendered)
     cosine = 1 / np.linalg.norm(Cameras.of(records["camera"]).rays(distance.shape[-1]), axis=-1)

@@ -35,7 +35,9 @@ def wall(teacher, yaw: float, depth: float = 0.0) -> geometry.View:
         return (origin + distance[..., None] * directions)[0], distance[0]
 
     at, _ = points(SIZE)
-    colours = torch.stack([0.5 + 0.4 * torch.sin(9 * at[:, 0]), 0.5 + 0.4 * torch.cos(9 * at[:, 1]), 0.5 + 0 * at[:, 0]])
+    colours = torch.stack(
+        [0.5 + 0.4 * torch.sin(9 * at[:, 0]), 0.5 + 0.4 * torch.cos(9 * at[:, 1]), 0.5 + 0 * at[:, 0]]
+    )
     return geometry.View(colours.reshape(3, SIZE, SIZE), points(32)[1].reshape(32, 32), camera)
 
 
@@ -79,7 +81,9 @@ def test_views_of_the_teacher_are_one_head(teacher):
     cameras = teacher.orbit(-10, 0), teacher.orbit(10, 0)
     records = np.stack([teacher.render(dataclasses.replace(drawn, camera=camera)) for camera in cameras])
     pictures = torch.from_numpy(picture(records)).permute(0, 3, 1, 2)
-    parts = zip(pictures, torch.from_numpy(ray_distance(records)), torch.from_numpy(records["camera"].copy()), strict=True)
+    parts = zip(
+        pictures, torch.from_numpy(ray_distance(records)), torch.from_numpy(records["camera"].copy()), strict=True
+    )
     views = tuple(geometry.View(*p) for p in parts)
     scores = geometry.two_views(views, views)
     assert scores["views psnr"] > scores["views psnr unwarped"] + 6 and scores["views share"] > 0.2
