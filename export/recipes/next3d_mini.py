@@ -49,16 +49,25 @@ class Phase:
     highest: float  #: learning rate
     lowest: float = 1.0  #: share of it that a cosine ends at
     decay: float = 0.99  #: of the moving average
-    detail: float = 1.0  #: what pixels of eyes and lips count
-    depth: float = 10.0
+    detail: float = 1.0  #: what pixels of brows, eyes and lips count
+    depth: float = 5.0
     guided: bool = True  #: fine samples near the teacher's surface instead of where the network is opaque
+    again: bool = False  #: starts from the averaged weights, with a warm-up
 
 
 PHASES = (
-    Phase("128", 128, 8000, 2e-2),
-    Phase("256", 256, 70000, 1.5e-2, decay=0.995, detail=8.0),
-    Phase("cool", 256, 20000, 1.5e-2, lowest=0.02, decay=0.998, detail=8.0, depth=20.0),
+    Phase("128", 128, 14000, 2e-2, lowest=0.5),
+    Phase("256", 256, 8000, 1.5e-2, decay=0.995, detail=6.0),
+    Phase("cool", 256, 10000, 1.5e-2, lowest=0.02, decay=0.998, detail=6.0, depth=10.0, guided=False),
 )
+
+
+def lengths(images: Sequence[int]) -> tuple[Phase, ...]:
+    """PHASES of so many images. What goes beyond are further rounds of the last: a finished run goes on when there is time for more."""
+    if len(images) < len(PHASES):
+        raise ValueError(images)
+    rounds = [replace(PHASES[-1], again=True)] * (len(images) - len(PHASES))
+    return tuple(replace(p, images=n) for p, n in zip((*PHASES, *rounds), images, strict=True))
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,7 @@ class Plan:
     views: int = 1  #: of a head, which share its planes; more heads teach more than more views, at equal time
     samples: int = 16  #: coarse and as many fine ones of a ray
     half: bool = True  #: bfloat16 convolutions
-    mapping_steps: int = 2000  #: of 256 codes
+    mapping_steps: int = 12000  #: of 256 codes
     passes: int = 3  #: how often a sample of the teacher is seen
     shard: int = 100
     phases: tuple[Phase, ...] = field(default=PHASES)
@@ -186,6 +195,9 @@ class Trainer:
                 self._use(mini.fresh(self._config(self.phase), self.plan.seed))
                 mini.grow(small, self.net)
                 mini.grow(averaged, self.average)
+            if self.plan.phases[self.phase].again:
+                self.net.load_state_dict(self.average.state_dict())
+                self.young = 0
         return True
 
     def batch(self, source: Source) -> Batch:
@@ -214,7 +226,7 @@ class Trainer:
         self._average_gradients()
         nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
         steps = phase.images // self.plan.batch
-        started_new = self.phase == 0 or self.plan.phases[self.phase - 1].size != phase.size
+        started_new = self.phase == 0 or phase.again or self.plan.phases[self.phase - 1].size != phase.size
         self.rate = rate(phase, self.step, steps, started_new)
         for group in self.adam.param_groups:
             group["lr"] = self.rate
@@ -369,7 +381,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan = Plan()
     add("--out", type=Path, required=True, help="folder of the run; called again, it goes on")
     add("--data", type=Path, help="folder of the teacher's samples (default: OUT/teacher)")
-    add("--images", default=",".join(str(p.images) for p in PHASES), help="of each phase; may be raised before it ends")
+    add(
+        "--images",
+        default=",".join(str(p.images) for p in PHASES),
+        help="of each phase, which may change before it ends; further numbers are rounds of the last one from averaged weights",
+    )
     add("--seed", type=int, default=plan.seed)
     add("--width", choices=mini.WIDTHS, default=plan.width)
     add("--heads", type=int, default=plan.heads, help="heads of a step")
@@ -384,10 +400,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--writers", type=int, default=1, help="processes that run the teacher")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(arguments)
-    images = [int(n) for n in args.images.split(",")]
-    if len(images) != len(PHASES):
-        parser.error(f"--images takes {len(PHASES)} numbers")
-    phases = tuple(replace(p, images=n) for p, n in zip(PHASES, images, strict=True))
+    try:
+        phases = lengths([int(n) for n in args.images.split(",")])
+    except ValueError:
+        parser.error(f"--images takes {len(PHASES)} numbers or more, got {args.images}")
     plan = Plan(
         seed=args.seed, width=args.width, heads=args.heads, views=args.views, samples=args.samples, half=not args.full,
         passes=args.passes, phases=phases,

@@ -21,8 +21,8 @@ from ..models.next3d import Views
 from . import next3d_teacher_cache as cache
 from .next3d_teacher import TeacherConfig, front_uv, ray_distance
 
-#: ForgeHead's classes that a picture is judged by, and that are small: eyes, mouth, lips.
-EYES, LIPS = (4, 5, 6), (11, 12, 13)
+#: ForgeHead's classes that a picture is judged by, and that are small.
+BROWS, EYES, LIPS = (2, 3), (4, 5, 6), (11, 12, 13)
 
 
 @dataclass
@@ -61,7 +61,7 @@ def collate(records: np.ndarray, views: int, detail_weight: float = 1.0) -> Batc
         return x[:, None] if x.ndim == 3 else x.permute(0, 3, 1, 2).contiguous()
 
     classes = records["classes"].copy()
-    detail = torch.from_numpy(np.isin(classes, EYES + LIPS)[:, None].astype(np.float32))
+    detail = torch.from_numpy(np.isin(classes, BROWS + EYES + LIPS)[:, None].astype(np.float32))
     return Batch(
         z=torch.from_numpy(heads["z"].copy()),
         views=Views(

@@ -12,9 +12,9 @@ from .next3d_mini_render import Rendered
 
 
 class Weights(NamedTuple):
-    raw: float = 2.0
+    raw: float = 4.0
     coverage: float = 1.0
-    depth: float = 10.0
+    depth: float = 5.0
     #: Of light that passes a covered ray, against the distance term's. Without it the cheapest answer is an empty volume.
     through: float = 0.35
     levels: int = 3  #: of the pyramid

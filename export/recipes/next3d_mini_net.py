@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -74,6 +75,7 @@ def fresh(made: Next3DConfig, seed: int) -> Next3D:
     with torch.no_grad():
         for name in PLANE_NETWORKS:  # planes start small: colours would saturate
             _scale(getattr(net, name), r"synthesis\.b\d+\.torgb\.weight", 0.3)
+        net.decoder.net[2].weight[0] *= 8  # densities are hundreds, colours units
     return net
 
 
@@ -116,33 +118,75 @@ def _identity(net: Next3D, ws: torch.Tensor):
 # ---- the mapping network, before anything is rendered ----
 
 
-def numbers_to_regress(z: torch.Tensor) -> torch.Tensor:
-    """[N, 64] → [N, 43] of unit variance: what the teacher makes of its numbers, hair as a point on a circle."""
-    s = torch.from_numpy(people.numbers(z.numpy()))
-    out = torch.erf(s / math.sqrt(2)) * math.sqrt(3)
-    x, y = (people.NUMBERS.index(f"hair angle {axis}") for axis in "xy")
-    radius = torch.hypot(s[:, x], s[:, y])
-    out[:, x], out[:, y] = math.sqrt(2) * s[:, x] / radius, math.sqrt(2) * s[:, y] / radius
-    return out.float()
+#: How far a trait moves w, against the others' 1: first what colours large areas, then what makes the outline.
+COUNTS = {
+    "melanin": 6.0, "hair": 3.0, "backdrop": 3.0, "lamp": 3.0, "style": 2.0, "undertone": 2.0, "redness": 2.0, "weight": 2.0,
+    "proportions": 2.0, "masculine": 2.0, "head width": 2.0, "hair volume": 2.0, "iris": 0.6, "light warmth": 0.6,
+}  # fmt: skip
+#: What traits have of w's mean square of 1.
+SHARE = 0.4
+STRAIGHT = (
+    *people.SHAPE, "melanin", "undertone", "redness", "stubble", "lip tint", "brow darkness", "hair volume", "hair length", "light warmth",
+)  # fmt: skip
 
 
-def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256, highest: float = 1e-2) -> float:
-    """Regression of the teacher's numbers from w, through a linear layer that is then thrown away; R² of the last tenth.
+def traits(z: torch.Tensor) -> dict[str, np.ndarray]:
+    """z [N, 64] → name → [N, k]: what the teacher makes of a code, as near to the picture as it gets without drawing one.
 
-    Without it a long time passes before codes differ in more than their background. Weights carry a multiplier of 0.01: hence the rates.
+    Palettes are followed to their colours, and the hair's angle to its style: the mapping learns such steps cheaply, the networks behind do not.
+    """
+    s = people.numbers(z.numpy())
+    u = 0.5 + 0.5 * torch.erf(torch.from_numpy(s) / math.sqrt(2)).numpy()
+    at = {name: u[:, i] for i, name in enumerate(people.NUMBERS)}
+    value = {name: low + (high - low) * at[name] for name, (low, high) in people.LOOK.items()}
+    out = {name: at[name][:, None] for name in STRAIGHT}
+
+    red = np.maximum(value["hair red"], 0)[:, None] * [0.8, -0.2, -0.5]
+    out["hair"] = _shown(_along(people.HAIR, value["hair colour"]) * (1 + red))
+    out["iris"] = _shown(_along(people.IRIS, value["iris"]))
+    light, r, b = (value[f"backdrop {name}"] for name in ("lightness", "red", "blue"))
+    out["backdrop"] = np.clip(np.stack([light + r, light - 0.5 * (r + b), light + b], -1), 0, 1)
+    yaw, pitch = np.radians(value["light yaw"]), np.radians(value["light pitch"])
+    towards = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], -1)
+    out["lamp"] = value["light strength"][:, None] * towards
+    x, y = (s[:, people.NUMBERS.index(f"hair angle {axis}")] for axis in "xy")
+    styles = len(people.HAIR_STYLES)
+    sector = np.floor(np.arctan2(y, x) / (2 * math.pi) % 1 * styles).clip(max=styles - 1)
+    out["style"] = (sector[:, None] == np.arange(styles)).astype(np.float64)
+    return out
+
+
+def _along(colours: tuple[tuple[float, float, float], ...], t: np.ndarray) -> np.ndarray:
+    table = np.asarray(colours)
+    return np.stack([np.interp(t * (len(table) - 1), np.arange(len(table)), table[:, c]) for c in range(3)], -1)
+
+
+def _shown(linear: np.ndarray) -> np.ndarray:
+    return np.clip(linear, 0, 1) ** (1 / 2.2)
+
+
+def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256, highest: float = 2e-2) -> float:
+    """Regression of the traits from w through a fixed orthonormal matrix; the R² of the last tenth, each trait as it counts.
+
+    Without it a long time passes before codes differ in more than their background. The matrix says how far a trait moves w, and so
+    how soon the networks behind take notice of it. Weights carry a multiplier of 0.01: hence the rates.
     """
     mapping = net.backbone.mapping
     assert mapping is not None
     random = torch.Generator().manual_seed(seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        read = nn.Linear(net.config.w_dim, len(people.NUMBERS))
+    many = traits(torch.randn(65536, net.config.z_dim, generator=random))
+    mean = np.concatenate([x.mean(0) for x in many.values()])
+    unit = np.concatenate([np.full(x.shape[1], COUNTS.get(name, 1.0) / x.std(0).mean()) for name, x in many.items()])
+    energy = float(np.square(np.concatenate([x.std(0) for x in many.values()]) * unit).sum())
+    scale = math.sqrt(SHARE * net.config.w_dim / energy)
+    rows, _ = torch.linalg.qr(torch.randn(net.config.w_dim, len(mean), generator=random))
+    offset = nn.Parameter(torch.zeros(len(mean)))
     device = next(mapping.parameters()).device
     mapping.cpu()
     copies, mapping.num_ws = mapping.num_ws, 1
     groups = [
         {"params": list(mapping.parameters()), "factor": 100.0},
-        {"params": list(read.parameters()), "factor": 1.0},
+        {"params": [offset], "factor": 1.0},
     ]
     adam = torch.optim.Adam(groups, betas=(0.9, 0.99))
     errors = []
@@ -151,8 +195,9 @@ def teach_mapping(net: Next3D, steps: int, seed: int, batch: int = 256, highest:
         for group in adam.param_groups:
             group["lr"] = rate * group["factor"]
         z = torch.randn(batch, net.config.z_dim, generator=random)
+        wanted = scale * unit * (np.concatenate(list(traits(z).values()), 1) - mean)
         w = mapping(z, torch.zeros(batch, 25))[:, 0]
-        error = (read(w) - numbers_to_regress(z)).square().mean()
+        error = (w @ rows + offset - torch.from_numpy(wanted).float()).square().sum(1).mean() / (scale**2 * energy)
         # The networks behind expect styles of about unit size.
         loss = error + 0.1 * (w.square().mean() - 1).square()
         adam.zero_grad()
@@ -184,7 +229,7 @@ def grow(small: Next3D, large: Next3D) -> list[str]:
                 new.append(name)
         for network in PLANE_NETWORKS:
             resolution = getattr(large, network).synthesis.resolution
-            _scale(getattr(large, network), rf"synthesis\.b{resolution}\.torgb\.weight", 0.1 / 0.3)
+            _scale(getattr(large, network), rf"synthesis\.b{resolution}\.torgb\.weight", 0.03 / 0.3)
             _scale(getattr(large, network), r"synthesis\.encoder\.0\.conv2\.weight", 0.1)
     return new
 

@@ -12,19 +12,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from forge_rt.annotation.world import Cameras
 from torch.nn import functional as nnf
 
 from ..models.next3d import Next3D
+from . import next3d_mini_geometry as geometry
 from . import next3d_mini_net as mini
 from . import next3d_teacher_people as people
 from .next3d_mini import AVERAGE, HELD_OUT, Plan
 from .next3d_mini_data import EYES, Batch, collate
 from .next3d_mini_losses import shrink
 from .next3d_teacher import Draw, Teacher
+from .next3d_teacher_views import SCALE
 
 #: One world unit is 2.5 m⁻¹ of head.
 MM = 1000 / 2.5
@@ -41,22 +45,77 @@ def load(path: Path, width: str = "M") -> Next3D:
 
 def teacher_of(net: Next3D) -> Teacher:
     size = net.config.neural_rendering_resolution * 4
-    return Teacher(replace(Plan(views=1).teacher(size)))
+    return Teacher(replace(Plan(views=1).teacher(size), vertices=True))
 
 
 @torch.no_grad()
-def evaluate(
-    net: Next3D, teacher: Teacher, *, count: int = 64, seed: int = HELD_OUT, chunk: int = 8
-) -> dict[str, float]:
-    """Means over `count` samples. "shuffled …": with the next sample's code, everything else as it was."""
+def evaluate(net: Next3D, teacher: Teacher, *, count: int = 64, seed: int = HELD_OUT, chunk: int = 8) -> dict[str, Any]:
+    """Means over `count` samples, and the F1 of the mesh's labels. "shuffled …": with the next sample's code, everything else as it was."""
     rows: list[dict[str, float]] = []
+    labels, annotator = geometry.LabelScore(), geometry.annotator(teacher.head)
     for first in range(0, count, chunk):
-        batch = collate(teacher.batch(seed, first, min(chunk, count - first)), 1)
+        records = teacher.batch(seed, first, min(chunk, count - first))
+        batch = collate(records, 1)
         image, rendered = student(net, batch)
         other, _ = student(net, replace(batch, z=batch.z.roll(1, 0)))
-        rows += [measure(i, image, rendered, batch) | shuffled(i, other, batch) for i in range(len(image))]
-    names = rows[0].keys()
-    return {name: round(float(np.nanmean([row[name] for row in rows])), 4) for name in names}
+        fit = of_mesh(annotator, records, rendered, batch, labels)
+        rows += [measure(i, image, rendered, batch) | shuffled(i, other, batch) | fit[i] for i in range(len(image))]
+        rows[-len(image)] |= pair(net, teacher, annotator, teacher.draw(seed, first))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    means: dict[str, Any] = {
+        name: round(float(np.nanmean([row[name] for row in rows if name in row])), 4) for name in names
+    }
+    return means | {"labels": labels.f1(dict(annotator.labels.names))}
+
+
+def of_mesh(
+    annotator, records: np.ndarray, rendered, batch: Batch, labels: geometry.LabelScore
+) -> list[dict[str, float]]:
+    """How the volume agrees with the mesh that drove it; and the mesh's labels against the teacher's, which no student changes."""
+    given = records["vertices"], records["landmarks"], records["camera"]
+    for mesh, truth in zip(
+        annotator.annotate(*given, records["classes"].shape[-1]).segmentation, records["classes"], strict=True
+    ):
+        labels.add(mesh, truth)
+    distance, opacity = seen(rendered)
+    cosine = 1 / np.linalg.norm(Cameras.of(records["camera"]).rays(distance.shape[-1]), axis=-1)
+    found = annotator.agreement(*given, distance.numpy() * cosine / SCALE, opacity.numpy())
+    return [
+        {
+            "mesh depth mm": 1000 * found.depth_m[i],
+            "mesh landmarks mm": 1000 * found.landmark_m[i],
+            "mesh missing": found.missing[i],
+            "mesh score": found.score[i],
+        }
+        for i in range(len(records))
+    ]
+
+
+def seen(rendered) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distances [N, r, r], 0 where the volume is not solid, and opacities."""
+    size = rendered.features.shape[-1]
+    opacity = rendered.weights.sum(-1)
+    mean = (rendered.weights * rendered.depths).sum(-1) / opacity.clamp(min=1e-6)
+    return tuple(x.unflatten(1, (size, size)) for x in (torch.where(opacity > 0.5, mean, 0.0), opacity))  # type: ignore[return-value]
+
+
+#: Degrees between the two cameras that views are compared from.
+APART = 25.0
+
+
+def pair(net: Next3D, teacher: Teacher, annotator, drawn: Draw) -> dict[str, float]:
+    """One head from two sides: what views and landmarks say of each other (next3d_mini_geometry)."""
+    cameras = [teacher.orbit(yaw, 0.0) for yaw in (-APART / 2, APART / 2)]
+    records = np.stack([teacher.render(replace(drawn, camera=camera)) for camera in cameras])
+    batch = collate(records, 1)
+    image, rendered = student(net, batch)
+    ours, theirs = image.clamp(-1, 1) / 2 + 0.5, batch.picture / 2 + 0.5
+    found = tuple(geometry.View(*parts) for parts in zip(ours, seen(rendered)[0], batch.camera, strict=True))
+    truth = tuple(geometry.View(*parts) for parts in zip(theirs, batch.distance, batch.camera, strict=True))
+    marks = annotator.annotate(records["vertices"], records["landmarks"], records["camera"], batch.distance.shape[-1])
+    out = geometry.two_views(found, truth) | geometry.landmarks_agree(found, marks, records["landmarks"][0])
+    best = geometry.landmarks_agree(truth, marks, records["landmarks"][0])
+    return out | {f"{name} teacher": value for name, value in best.items()}
 
 
 def student(net: Next3D, batch: Batch):

@@ -18,6 +18,7 @@ from forge_rt.export.recipes import next3d_mini as recipe  # noqa: E402
 from forge_rt.export.recipes import next3d_mini_losses as losses  # noqa: E402
 from forge_rt.export.recipes import next3d_mini_net as mini  # noqa: E402
 from forge_rt.export.recipes import next3d_mini_report as report  # noqa: E402
+from forge_rt.export.recipes import next3d_teacher_people as people  # noqa: E402
 from forge_rt.export.recipes.next3d_mini import Phase, Plan, Trainer  # noqa: E402
 from forge_rt.export.recipes.next3d_mini_data import Source, collate, rows_of  # noqa: E402
 from forge_rt.export.recipes.next3d_mini_render import Rendered, Volume, gather, render  # noqa: E402
@@ -124,6 +125,27 @@ def test_a_grown_network_makes_the_same_head(batch):
     assert (coarse - before).std() < 0.35 * before.std()
 
 
+def test_traits_are_what_the_teacher_draws():
+    z = torch.randn(200, 64, generator=torch.Generator().manual_seed(0))
+    found, head = mini.traits(z), Teacher(TINY.teacher(128)).head
+    for i in range(5):
+        person = people.person(head, z[i].numpy())
+        look = person.face.appearance
+        assert np.abs(found["backdrop"][i] - person.background).max() < 1e-6
+        assert people.HAIR_STYLES[int(found["style"][i].argmax())] == person.hair_style
+        assert np.abs(found["hair"][i] - np.clip(look.hair_color, 0, 1) ** (1 / 2.2)).max() < 1e-6
+        assert np.abs(found["iris"][i] - np.asarray(look.iris_color) ** (1 / 2.2)).max() < 1e-6
+        assert abs(found["melanin"][i, 0] * 0.83 + 0.02 - look.melanin) < 1e-6
+    assert (found["style"].sum(0) > 20).all()
+
+
+def test_the_mapping_learns_traits():
+    net = mini.fresh(mini.config(128), 0)
+    assert mini.teach_mapping(net, 300, 0) > 0.8
+    w = net.mapping(torch.randn(256, 64), torch.zeros(256, 25))
+    assert 0.7 < w.square().mean() < 1.4
+
+
 # ---- losses ----
 
 
@@ -205,6 +227,20 @@ def test_resumed_run_is_the_uninterrupted_one(tmp_path, data, monkeypatch):
     curves = [(tmp_path / name / "curve.csv").read_text().split() for name in ("whole", "parted")]
     without_speed = [[row.split(",")[:1] + row.split(",")[2:] for row in rows] for rows in curves]
     assert len(without_speed[0]) == 5 and without_speed[0] == without_speed[1]
+
+
+def test_a_finished_run_goes_on_from_its_average(tmp_path, data):
+    run(tmp_path, data)
+    more = (*TINY.phases, Phase("cool", 256, 4, 1e-2, lowest=0.1, again=True))
+    held = torch.load(tmp_path / recipe.LAST, weights_only=True)
+    trainer = Trainer(dataclasses.replace(TINY, phases=more), tmp_path, data, torch.device("cpu"))
+    assert trainer.advance() and trainer.phase == 3 and trainer.step == 0
+    assert all(torch.equal(v, held["average"][k]) for k, v in trainer.net.state_dict().items())
+    longer = recipe.train(dataclasses.replace(TINY, phases=more), tmp_path, data)
+    assert longer.total == 5 and longer.rate < 1e-2 / 10  # warms up
+    assert recipe.lengths([5, 6, 7, 8])[3] == dataclasses.replace(recipe.PHASES[-1], images=8, again=True)
+    with pytest.raises(ValueError):
+        recipe.lengths([5, 6])
 
 
 def test_a_step_is_a_function_of_seed_and_step(tmp_path, data):

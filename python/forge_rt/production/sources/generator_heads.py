@@ -101,7 +101,9 @@ class FlameDriver(Driver):
     preset = "synthforge-code"
 
     def __init__(self, bundle: Path, entry: dict[str, Any], options: GeneratorPlan) -> None:
-        if options.head is None:
+        beside = bundle.with_name(f"{bundle.name.removesuffix('.forge')}-head.forge")  # where `forge-rt export --flame` puts it
+        model = options.head or (str(beside) if beside.exists() else None)
+        if model is None:
             raise InvalidArgumentError(
                 "this generator is driven by a FLAME head, which cannot be shipped: name yours with --head generic_model.pkl "
                 "--head-landmarks static.pkl,dynamic.npy --head-labels uv_map.png (https://flame.is.tue.mpg.de has the model)"
@@ -113,22 +115,16 @@ class FlameDriver(Driver):
         marks = [part.strip() for part in (options.head_landmarks or "").split(",") if part.strip()]
         static = next((m for m in marks if m.endswith(".pkl")), None)
         dynamic = next((m for m in marks if m.endswith(".npy")), None)
-        self._head = Head.load(options.head, static_landmarks=static, dynamic_landmarks=dynamic, contour_sign=1)
+        self._head = Head.load(model, static_landmarks=static, dynamic_landmarks=dynamic, contour_sign=1)
         self._labels = options.head_labels
         tensors = _core.Bundle.open(str(bundle)).tensors(_arrays_file(bundle))
         self._template = {name: np.asarray(tensors[name]) for name in ("faces", "uvfaces", "uvcoords")}
-        faces = self._template["faces"]
-        if faces.shape != self._head.faces.shape or not (np.sort(faces, 1) == np.sort(self._head.faces, 1)).all():
-            raise InvalidArgumentError(
-                f"the generator's mesh has {len(faces)} triangles and {entry.get('vertices')} vertices, the head {options.head} has "
-                f"{len(self._head.faces)} and {self._head.n_vertices}, or another order: their topology must be the same"
-            )
         mesh = self._head.evaluate()
         if mesh.landmarks is None or np.asarray(mesh.landmarks).shape[1] != 68:
             raise InvalidArgumentError(
                 "the FLAME head has no 68 landmarks: name their embeddings with --head-landmarks static.pkl,dynamic.npy"
             )
-        files = [p for p in (options.head, static, dynamic, options.head_labels) if p is not None]
+        files = [p for p in (model, static, dynamic, options.head_labels) if p is not None]
         self.hash = _core.sha256(" ".join(_hash_of(Path(p)) for p in files).encode())
         self.expressions = [f"flame/{k}" for k in range(50)]
 
