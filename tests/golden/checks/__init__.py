@@ -1,14 +1,6 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
-<<<<<<< HEAD
 from . import cameras, e2e_small, flame_lbs, metrics, ops, raster, render, synthforge
-=======
-<<<<<<< HEAD
-from . import cameras, e2e_small, flame_lbs, metrics, ops, raster, render
-=======
-from . import cameras, flame_lbs, metrics, ops, raster, render, synthforge
->>>>>>> prod7
->>>>>>> mini7
 
 SECTIONS = {
     "ops.npz": ops,

@@ -19,6 +19,19 @@ LBS = 2e-6
 CAMERA = 2e-6
 #: v clamped to 1e-5: ill-conditioned in the reference's float32.
 CAMERA_POLE = 1e-4
+#: Volume rendering: float32 sums of about 100 samples, coordinates times the size of a plane.
+RENDER = 2e-5
+#: Raw density has no activation that would damp it.
+RENDER_DENSITY = 2e-5
+#: Depth is a quotient by the weight sum; below this it is noise.
+RENDER_DEPTH = 1e-4
+RENDER_SOLID = 1e-3
+EXACT = 0.0
+#: Metrics in double precision.
+METRICS = 1e-9
+#: Values that are stored rounded: half a unit of their last digit.
+ROUNDED_4 = 5.1e-5
+ROUNDED_6 = 5.1e-7
 #: Aligned vertices and camera space: the reference's float32 of magnitude 3.
 WORLD = 1e-5
 #: The published angle is read back from the label's float32 focal length.

@@ -101,7 +101,9 @@ class FlameDriver(Driver):
     preset = "synthforge-code"
 
     def __init__(self, bundle: Path, entry: dict[str, Any], options: GeneratorPlan) -> None:
-        beside = bundle.with_name(f"{bundle.name.removesuffix('.forge')}-head.forge")  # where `forge-rt export --flame` puts it
+        beside = bundle.with_name(
+            f"{bundle.name.removesuffix('.forge')}-head.forge"
+        )  # where `forge-rt export --flame` puts it
         model = options.head or (str(beside) if beside.exists() else None)
         if model is None:
             raise InvalidArgumentError(
