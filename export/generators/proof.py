@@ -10,6 +10,7 @@ from typing import Any
 import forge_rt as fr
 import numpy as np
 import torch
+from forge_rt.backend import Session
 from torch import nn
 
 from ..errors import ExportError
@@ -22,12 +23,12 @@ from .stages import Stage, super_resolution_input
 STAGE_BAR = 1e-5
 IMAGE_BAR = 2e-4
 BATCHES = (1, 2)
-Sessions = Mapping[str, fr.Session]
+Sessions = Mapping[str, Session]
 
 
 def prove_stage(stage: Stage, path: Path, *, threads: int = 1) -> dict[str, Any]:
     """The row of one graph for the bundle's `export`; ExportError with the numbers when it deviates."""
-    session = fr.Session(path, threads=threads)
+    session = Session(path, threads=threads)
     batches = [_inputs(session, n) for n in BATCHES]
     del session
     with torch.no_grad():
@@ -35,7 +36,7 @@ def prove_stage(stage: Stage, path: Path, *, threads: int = 1) -> dict[str, Any]
     return compare(stage.module, path, batches, max_abs=STAGE_BAR * max(1.0, largest), threads=threads)
 
 
-def _inputs(session: fr.Session, n: int) -> dict[str, np.ndarray]:
+def _inputs(session: Session, n: int) -> dict[str, np.ndarray]:
     """Standard normal numbers from the engine's counter-based generator."""
     made = {}
     for port in session.inputs:
@@ -49,7 +50,7 @@ def _inputs(session: fr.Session, n: int) -> dict[str, np.ndarray]:
 class _Runs(nn.Module):
     """A graph in place of the module that it was written from. The noise mode that a module takes last is in the graph."""
 
-    def __init__(self, session: fr.Session) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
 
@@ -63,7 +64,7 @@ class _Runs(nn.Module):
 
 
 class _SuperResolution(_Runs):
-    def __init__(self, session: fr.Session, model: EG3D) -> None:
+    def __init__(self, session: Session, model: EG3D) -> None:
         super().__init__(session)
         self.side, self.antialias = super_resolution_input(model), model.config.rendering.sr_antialias
 
@@ -104,7 +105,7 @@ def with_graphs(model: EG3D, sessions: Sessions) -> EG3D:
 
 def prove_model(model: EG3D, paths: Mapping[str, Path], *, threads: int = 1) -> dict[str, Any]:
     """Random inputs through the definition and through the graphs, end to end."""
-    sessions = {name: fr.Session(path, threads=threads) for name, path in paths.items()}
+    sessions = {name: Session(path, threads=threads) for name, path in paths.items()}
     twin = with_graphs(model, sessions)
     given = _example(model)
     with torch.no_grad():

@@ -18,6 +18,7 @@ from forge_rt.annotation.labels import MeshLabels
 from forge_rt.annotation.presets import PRESETS, Draw
 from forge_rt.annotation.world import World
 from forge_rt.forge_head import ForgeHead
+from forge_rt.generator import Generator
 from forge_rt.head import Head
 from forge_rt.production.files import write_atomically
 
@@ -73,9 +74,7 @@ class Result:
 
 
 def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Result:
-    import forge_rt
-
-    generator: Any = forge_rt.Generator(bundle, device=options.device)  # type: ignore[attr-defined]
+    generator = Generator(bundle, device=options.device)
     info = generator.info
     if not info.vertices:
         raise UnsupportedError(

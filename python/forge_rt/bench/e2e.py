@@ -19,6 +19,7 @@ from forge_rt.bench import full_model
 from forge_rt.bench.full_model import Case, share_of_largest
 from forge_rt.bench.harness import Contestant, Run, Timings, engine_settings
 from forge_rt.bench.machine import usable_cores
+from forge_rt.generator import Generator
 
 VS_EAGER = 1.6
 SHARE_OF_PREDICTION = 0.9
@@ -98,7 +99,7 @@ class Engine:
     """The levels of the engine; identity and expression are kept for the calls that need them."""
 
     def __init__(self, case: Case, threads: int) -> None:
-        self.case, self.generator = case, fr.Generator(case.bundle, threads=threads)
+        self.case, self.generator = case, Generator(case.bundle, threads=threads)
         self.kept = self.identity()
         self.head = self.expression()
 
