@@ -143,7 +143,7 @@ def test_little_data_stays_near_the_similarity(labels, heads):
     one = tuple(part[:1] for part in heads)
     views = rendered(labels, one, WORLD.matrix, size=40, noise_m=0.002)
     found = alignment.fit(labels, views, world=WORLD)
-    assert error_mm(found.alignment, WORLD.matrix, one[0]).max() < 4
+    assert error_mm(found.alignment, WORLD.matrix, one[0]).max() < 8
     loose = alignment.FitOptions(rotation_rad=3, scale=3, shear=3, translation_m=3)
     free = alignment.fit(labels, views, world=WORLD, options=loose)
     assert (
