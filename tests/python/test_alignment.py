@@ -86,11 +86,11 @@ def error_mm(a: np.ndarray, b: np.ndarray, vertices: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     "disturbed, mean_mm, worst_mm",
     [
-        (dict(), 0.02, 0.1),
-        (dict(noise_m=0.001), 0.1, 0.3),
-        (dict(noise_m=0.001, outliers=0.1), 0.1, 0.3),
-        (dict(hair=True), 0.05, 0.15),
-        (dict(noise_m=0.001, outliers=0.1, hair=True), 0.2, 0.6),
+        (dict(), 0.03, 0.1),
+        (dict(noise_m=0.001), 0.2, 0.8),
+        (dict(noise_m=0.001, outliers=0.1), 0.2, 0.8),
+        (dict(hair=True), 0.1, 0.3),
+        (dict(noise_m=0.001, outliers=0.1, hair=True), 0.25, 0.8),
     ],
     ids=["clean", "noise", "outliers", "hair", "all"],
 )
@@ -135,7 +135,7 @@ def test_real_hair():
     assert sum(r is not None for r in reasons) >= 12
     found = alignment.fit(annotator.labels, views, world=WORLD, start=start, bounds=annotator.bounds)
     off = error_mm(found.alignment, WORLD.matrix, views.vertices)
-    assert found.converged and off.mean() < 0.5 and off.max() < 2
+    assert found.converged and off.mean() < 0.2 and off.max() < 0.8
 
 
 def test_little_data_stays_near_the_similarity(labels, heads):
@@ -143,8 +143,8 @@ def test_little_data_stays_near_the_similarity(labels, heads):
     one = tuple(part[:1] for part in heads)
     views = rendered(labels, one, WORLD.matrix, size=40, noise_m=0.002)
     found = alignment.fit(labels, views, world=WORLD)
-    assert error_mm(found.alignment, WORLD.matrix, one[0]).max() < 4
-    loose = alignment.FitOptions(rotation_rad=10, scale=10, shear=10, translation_m=10)
+    assert error_mm(found.alignment, WORLD.matrix, one[0]).max() < 8
+    loose = alignment.FitOptions(rotation_rad=3, scale=3, shear=3, translation_m=3)
     free = alignment.fit(labels, views, world=WORLD, options=loose)
     assert (
         error_mm(free.alignment, WORLD.matrix, one[0]).mean() > error_mm(found.alignment, WORLD.matrix, one[0]).mean()
@@ -165,7 +165,7 @@ def test_what_cannot_be_fitted_is_said(labels, heads):
     views = rendered(labels, heads, WORLD.matrix, size=64)
     with pytest.raises(fr.InvalidArgumentError, match=r"no pixel of the 10 samples has opacity 0\.9"):
         alignment.fit(labels, replace(views, opacity=views.opacity * 0.5), world=WORLD)
-    far = WORLD.matrix + np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0.5]])
+    far = WORLD.matrix + np.array([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0.5]])  # 20 cm
     with pytest.raises(fr.InvalidArgumentError, match="the start is too far off"):
         alignment.fit(labels, views, world=WORLD, start=far)
     with pytest.raises(fr.InvalidArgumentError, match="needs samples"):
