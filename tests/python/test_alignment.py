@@ -220,7 +220,7 @@ class FakeGenerator:
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    monkeypatch.setattr(fr, "Generator", FakeGenerator, raising=False)
+    monkeypatch.setattr(alignment_run, "Generator", FakeGenerator)
     monkeypatch.setattr(alignment_run.bundles, "find", lambda name: Path(name))
     monkeypatch.setattr(FakeGenerator, "changes", {})
     return monkeypatch
