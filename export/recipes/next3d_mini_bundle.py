@@ -55,7 +55,7 @@ def write(
         net,
         out,
         head=HeadReference.of("forgehead", topology.triangles, len(topology.uv)),
-        world=World(SCALE, SHIFT),
+        world=World(SCALE, tuple(x + 0.0 for x in SHIFT)),  # no minus zero
         mesh=UvMesh(topology.triangles, topology.uv_triangles, topology.grid, topology.face_mask),
         precision=precision,
         psi=1.0,  # every code is somebody whom the teacher drew

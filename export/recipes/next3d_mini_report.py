@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from forge_rt import Camera
+from forge_rt.annotation import MeshAnnotator
 from forge_rt.annotation.world import Cameras
 from torch.nn import functional as nnf
 
@@ -27,6 +29,7 @@ from . import next3d_teacher_people as people
 from .next3d_mini import AVERAGE, HELD_OUT, Plan
 from .next3d_mini_data import EYES, Batch, collate
 from .next3d_mini_losses import shrink
+from .next3d_mini_render import Rendered
 from .next3d_teacher import Draw, Teacher
 from .next3d_teacher_views import SCALE
 
@@ -60,7 +63,8 @@ def evaluate(net: Next3D, teacher: Teacher, *, count: int = 64, seed: int = HELD
         other, _ = student(net, replace(batch, z=batch.z.roll(1, 0)))
         fit = of_mesh(annotator, records, rendered, batch, labels)
         rows += [measure(i, image, rendered, batch) | shuffled(i, other, batch) | fit[i] for i in range(len(image))]
-        rows[-len(image)] |= pair(net, teacher, annotator, teacher.draw(seed, first))
+        drawn = teacher.draw(seed, first)
+        rows[-len(image)] |= pair(net, teacher, annotator, drawn) | moves(net, teacher, drawn)
     names = list(dict.fromkeys(name for row in rows for name in row))
     means: dict[str, Any] = {
         name: round(float(np.nanmean([row[name] for row in rows if name in row])), 4) for name in names
@@ -69,7 +73,7 @@ def evaluate(net: Next3D, teacher: Teacher, *, count: int = 64, seed: int = HELD
 
 
 def of_mesh(
-    annotator, records: np.ndarray, rendered, batch: Batch, labels: geometry.LabelScore
+    annotator: MeshAnnotator, records: np.ndarray, rendered: Rendered, batch: Batch, labels: geometry.LabelScore
 ) -> list[dict[str, float]]:
     """How the volume agrees with the mesh that drove it; and the mesh's labels against the teacher's, which no student changes."""
     given = records["vertices"], records["landmarks"], records["camera"]
@@ -91,7 +95,7 @@ def of_mesh(
     ]
 
 
-def seen(rendered) -> tuple[torch.Tensor, torch.Tensor]:
+def seen(rendered: Rendered) -> tuple[torch.Tensor, torch.Tensor]:
     """Distances [N, r, r], 0 where the volume is not solid, and opacities."""
     size = rendered.features.shape[-1]
     opacity = rendered.weights.sum(-1)
@@ -99,33 +103,64 @@ def seen(rendered) -> tuple[torch.Tensor, torch.Tensor]:
     return tuple(x.unflatten(1, (size, size)) for x in (torch.where(opacity > 0.5, mean, 0.0), opacity))  # type: ignore[return-value]
 
 
+MOVES: dict[str, dict[str, float]] = {
+    "moves jaw": {"jaw_open": 1.0},
+    "moves lids": {"blink_left": 1.0, "blink_right": 1.0},
+    "moves smile": {"smile": 1.0},
+}
 #: Degrees between the two cameras that views are compared from.
 APART = 25.0
 
 
-def pair(net: Next3D, teacher: Teacher, annotator, drawn: Draw) -> dict[str, float]:
+def pair(net: Next3D, teacher: Teacher, annotator: MeshAnnotator, drawn: Draw) -> dict[str, float]:
     """One head from two sides: what views and landmarks say of each other (next3d_mini_geometry)."""
     cameras = [teacher.orbit(yaw, 0.0) for yaw in (-APART / 2, APART / 2)]
     records = np.stack([teacher.render(replace(drawn, camera=camera)) for camera in cameras])
     batch = collate(records, 1)
     image, rendered = student(net, batch)
     ours, theirs = image.clamp(-1, 1) / 2 + 0.5, batch.picture / 2 + 0.5
-    found = tuple(geometry.View(*parts) for parts in zip(ours, seen(rendered)[0], batch.camera, strict=True))
-    truth = tuple(geometry.View(*parts) for parts in zip(theirs, batch.distance, batch.camera, strict=True))
+    distances = seen(rendered)[0]
+    found = tuple(geometry.View(ours[i], distances[i], batch.camera[i]) for i in (0, 1))
+    truth = tuple(geometry.View(theirs[i], batch.distance[i], batch.camera[i]) for i in (0, 1))
     marks = annotator.annotate(records["vertices"], records["landmarks"], records["camera"], batch.distance.shape[-1])
     out = geometry.two_views(found, truth) | geometry.landmarks_agree(found, marks, records["landmarks"][0])
     best = geometry.landmarks_agree(truth, marks, records["landmarks"][0])
     return out | {f"{name} teacher": value for name, value in best.items()}
 
 
-def student(net: Next3D, batch: Batch):
+def moves(net: Next3D, teacher: Teacher, drawn: Draw) -> dict[str, float]:
+    """How much of what an expression changes in the teacher's picture the student's changes too: 1 all of it, 0 as much as a still face."""
+    person = people.person(teacher.head, drawn.z)
+    records = [of_expression(teacher, drawn.z, person, {}, teacher.orbit(0.0, 0.0))]
+    records += [of_expression(teacher, drawn.z, person, wanted, teacher.orbit(0.0, 0.0)) for wanted in MOVES.values()]
+    batch = collate(np.stack(records), 1)
+    image = student(net, batch)[0].clamp(-1, 1)
+    ours, theirs = (x[1:] - x[:1] for x in (image, batch.picture))
+    return {name: explained(ours[i], theirs[i]) for i, name in enumerate(MOVES)}
+
+
+def explained(found: torch.Tensor, truth: torch.Tensor) -> float:
+    return 1 - ((found - truth).square().sum() / truth.square().sum().clamp(min=1e-9)).item()
+
+
+def of_expression(
+    teacher: Teacher, z: np.ndarray, person: people.Person, wanted: Mapping[str, float], camera: Camera
+) -> np.ndarray:
+    """A record of this person; blinks of weight 1 close the lids."""
+    shut = teacher.head.blink_weight(person.face)
+    weights = {name: w * shut if name.startswith("blink") else w for name, w in wanted.items()}
+    face = teacher.head.face(person.face, expression=weights)
+    return teacher.render(Draw(z, person, face, camera))
+
+
+def student(net: Next3D, batch: Batch) -> tuple[torch.Tensor, Rendered]:
     """As the engine will run it: importance sampling, no help from the teacher."""
     rays = net.config.neural_rendering_resolution**2
     uniforms = Uniforms.deterministic(len(batch.camera), rays, net.config.rendering)
     return mini.forward(net, batch, uniforms, guided=False)
 
 
-def measure(i: int, image: torch.Tensor, rendered, batch: Batch) -> dict[str, float]:
+def measure(i: int, image: torch.Tensor, rendered: Rendered, batch: Batch) -> dict[str, float]:
     size = rendered.features.shape[-1]
     found, truth = image[i].clamp(-1, 1) / 2 + 0.5, batch.picture[i] / 2 + 0.5
     covered = batch.coverage[i, 0]
@@ -202,12 +237,7 @@ def sheet(net: Next3D, teacher: Teacher, path: Path, identities: int = 4, seed: 
     for identity in range(identities):
         z = teacher.z(seed, identity)
         person = people.person(teacher.head, z)
-        records = []
-        for yaw, pitch, wanted in SHOTS:
-            shut = teacher.head.blink_weight(person.face)
-            weights = {name: w * shut if name.startswith("blink") else w for name, w in wanted.items()}
-            face = teacher.head.face(person.face, expression=weights)
-            records.append(teacher.render(Draw(z, person, face, teacher.orbit(yaw, pitch))))
+        records = [of_expression(teacher, z, person, wanted, teacher.orbit(yaw, pitch)) for yaw, pitch, wanted in SHOTS]
         batch = collate(np.stack(records), 1)
         image, rendered = student(net, batch)
         size, turned = rendered.features.shape[-1], 4

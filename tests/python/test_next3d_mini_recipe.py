@@ -286,3 +286,20 @@ def test_report_tells_a_teacher_from_a_fog(batch):
     )
     bad = report.measure(0, batch.picture, fog, one)
     assert bad["spread mm"] > 50 and bad["opacity outside"] > 0.8 and bad["psnr"] > 60
+
+
+def test_report_tells_a_moving_face_from_a_still_one():
+    truth = torch.randn(3, 8, 8)
+    assert report.explained(truth, truth) == pytest.approx(1.0)
+    assert report.explained(torch.zeros(3, 8, 8), truth) == pytest.approx(0.0)
+    assert report.explained(0.5 * truth, truth) == pytest.approx(0.75)
+    assert report.explained(-truth, truth) == pytest.approx(-3.0)
+
+
+def test_report_of_a_network_that_knows_nothing():
+    net = mini.fresh(mini.shipped(mini.config(128)), 0)
+    found = report.evaluate(net, report.teacher_of(net), count=2, chunk=2)
+    assert found["psnr head"] < 16 and found["mesh score"] < 0.5
+    assert abs(found["shuffled psnr head"] - found["psnr head"]) < 2
+    assert found["labels"]["skin"]["f1 beside hair"] > 0.9  # no student's business
+    assert abs(found["moves jaw"]) < 0.5
