@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from forge_rt import InvalidArgumentError, bundles
+from forge_rt import InvalidArgumentError, bundles, golden
 
 from ..graphs.storage import SMALLEST, store_as_fp16
 from ..models.next3d import EG3D, Next3D
@@ -127,6 +127,7 @@ def write_generator_bundle(
         }
         ready = work / "bundle"
         bundles.write(ready, "next3d" if is_next3d else "eg3d", data, fields, name=bundles.name_of(path))
+        golden.add(ready)
         if path.exists():
             shutil.rmtree(path)
         ready.rename(path)

@@ -10,10 +10,11 @@ from typing import Any
 import forge_rt as fr
 import numpy as np
 import torch
+from forge_rt import golden
 from torch import nn
 
 from ..errors import ExportError
-from ..models.next3d import EG3D, Next3D, Uniforms, Views
+from ..models.next3d import EG3D, Next3D, Views
 from ..models.next3d.filters import resize
 from ..verify import compare
 from .stages import Stage, super_resolution_input
@@ -31,7 +32,7 @@ def prove_stage(stage: Stage, path: Path, *, threads: int = 1) -> dict[str, Any]
     Two samples at once: a batch that was fixed by mistake shows, and a large network is run only once.
     """
     session = fr.Session(path, threads=threads)
-    batch = _inputs(session, BATCH)
+    batch = normal_inputs(session, BATCH)
     del session
     row = compare(stage.module, path, [batch], max_abs=None, threads=threads)
     for name, output in row["outputs"].items():
@@ -48,15 +49,11 @@ def _hold(what: str, name: str, row: dict[str, Any]) -> None:
         )
 
 
-def _inputs(session: fr.Session, n: int) -> dict[str, np.ndarray]:
-    """Standard normal numbers from the engine's counter-based generator."""
-    made = {}
-    for port in session.inputs:
-        count = n * int(np.prod(port.shape[1:]))
-        u, v = (fr.random_uniform([count], 1, n, f"export.{port.name}.{k}").numpy().astype(np.float64) for k in "uv")
-        normal = np.sqrt(-2 * np.log(1 - u)) * np.cos(2 * np.pi * v)
-        made[port.name] = normal.astype(np.float32).reshape(n, *port.shape[1:])
-    return made
+def normal_inputs(session: fr.Session, n: int) -> dict[str, np.ndarray]:
+    """Standard normal numbers."""
+    return {
+        port.name: golden.normal([n, *port.shape[1:]], n, f"export.{port.name}") for port in session.inputs
+    }  # fmt: skip
 
 
 class _Runs(nn.Module):
@@ -165,6 +162,3 @@ def _example(model: EG3D) -> tuple[Any, ...]:
         views.yaw90_uv, views.yawm90_uv, views.top_uv = uv.flip(1), uv.flip(2), uv * 0.5
         views.side_alpha, views.top_alpha = alpha.round(), alpha.flip(2)
     return z, c, c, views
-
-
-__all__ = ["Uniforms", "prove_model", "prove_stage", "with_graphs"]

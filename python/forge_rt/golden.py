@@ -29,6 +29,7 @@ LARGEST = 200_000  #: bytes of stored outputs and pictures
 PLACES = 0.01  #: of the crop: mean error that no variant's landmarks may exceed, whatever its precision cost
 SIDE = 256  #: of the picture, pixels; networks of other sizes see it enlarged or reduced
 FP32 = 1e-3  #: largest difference between machines in float32
+STAGE = 2e-5  #: the same of a generator's stage, of its largest value
 Outputs = dict[str, np.ndarray]
 #: how an output is compared: largest difference, or share of elements that differ
 _MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
@@ -215,6 +216,38 @@ def _network_tolerances(outputs: Outputs) -> dict[str, tuple[str, float]]:
     return bars
 
 
+def stages(path: Path, inputs: dict[str, Any], pictures: Outputs) -> Outputs:
+    """Families next3d and eg3d: `numbers` of what each stage's graph gives for standard normal numbers, batch 1.
+
+    Stage by stage and not a whole picture: FLAME heads are not in the bundle, and no other head fits its triangles.
+    """
+    bundle = _core.Bundle.open(path)
+    outputs: Outputs = {}
+    for variant, row in bundle.manifest["variants"].items():
+        for stage, about in row["stages"].items():
+            data = bundle.files[about["file"]].numpy().tobytes()
+            session = Session(data, threads=1, name=f"{path}/{about['file']}")
+            given = {}
+            for port in session.inputs:
+                values = normal([1, *port.shape[1:]], inputs["seed"], f"golden.{stage}.{port.name}")
+                given[port.name] = values
+            for name, tensor in session.run(given).items():
+                outputs[f"{variant}/{stage}/{name}"] = _some(tensor.numpy(), inputs["numbers"])
+    return outputs
+
+
+def normal(shape: Sequence[int], seed: int, purpose: str) -> np.ndarray:
+    """Standard normal numbers of the engine's counter-based generator: equal everywhere to the last bits of log and cos."""
+    u, v = (_core.random_uniform(list(shape), seed, 0, f"{purpose}.{k}").numpy().astype(np.float64) for k in "uv")
+    return (np.sqrt(-2 * np.log(1 - u)) * np.cos(2 * np.pi * v)).astype(np.float32)
+
+
+def _stage_tolerances(outputs: Outputs) -> dict[str, tuple[str, float]]:
+    """Other instruction sets and summation orders; STAGE of the largest value."""
+    largest = {name: max(1.0, float(np.abs(values).max())) for name, values in outputs.items()}
+    return {name: ("max", float(f"{STAGE * largest[name]:.1e}")) for name in outputs}
+
+
 @dataclass(frozen=True)
 class _Family:
     run: Callable[[Path, dict[str, Any], Outputs], Outputs]
@@ -224,10 +257,13 @@ class _Family:
 
 
 _NETWORKS = _Family(networks, _network_inputs, _portrait, _network_tolerances)
+_STAGES = _Family(stages, lambda _: {"seed": 2024, "numbers": 2048}, lambda _: {}, _stage_tolerances)
 _FAMILIES = {
     "head": _Family(head, lambda _: _HEAD[0], lambda _: {}, lambda _: _HEAD[1]),
     "faces": _NETWORKS,
     "detector": _NETWORKS,
+    "next3d": _STAGES,
+    "eg3d": _STAGES,
 }
 
 

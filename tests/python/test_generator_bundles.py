@@ -97,6 +97,15 @@ def test_a_bundle_holds_what_the_engine_reads(model, written):
         assert np.array_equal(arrays[name], value), name
 
 
+def test_a_bundle_can_be_verified_anywhere(written, tmp_path):
+    result = bundles.verify(written[0])
+    assert result.passed and {name for name, _, _ in result.errors} >= {
+        "fp32/mapping/ws",
+        "fp32/super_resolution/image",
+    }
+    assert len(result.errors) == len(STAGES)
+
+
 def test_graphs_are_opset_20_in_one_file_with_a_free_batch(written):
     import onnx
 
@@ -112,7 +121,7 @@ def test_graphs_are_opset_20_in_one_file_with_a_free_batch(written):
 
 def test_a_batch_is_its_members(written, model):
     session = fr.Session(written[0] / "blend.onnx", threads=1)
-    given = proof._inputs(session, 3)
+    given = proof.normal_inputs(session, 3)
     together = session.run(given)["front"].numpy()
     for i in range(3):
         alone = session.run({k: np.ascontiguousarray(v[i : i + 1]) for k, v in given.items()})["front"].numpy()

@@ -7,11 +7,13 @@ convolutions do not depend on them. Parity first, on the inputs that are timed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import forge_rt as fr
+from forge_rt.backend import Session
 from forge_rt.bench import full_model
 from forge_rt.bench.full_model import Case, share_of_largest
 from forge_rt.bench.harness import Contestant, Run, engine_settings
@@ -57,18 +59,17 @@ def _pairs(case: Case, threads: int) -> dict[str, Pair]:
     """Stage → engine's call, definition's call, bar of the error."""
     import torch
 
-    from forge_rt.export.generators.proof import _inputs
+    from forge_rt.export.generators.proof import normal_inputs
     from forge_rt.export.generators.stages import stages
 
     pairs: dict[str, Pair] = {}
     for stage in stages(case.model):
-        session = fr.Session(case.bundle / stage.file, threads=threads)
-        given = _inputs(session, 1)
+        session = Session(case.bundle / stage.file, threads=threads)
+        given = normal_inputs(session, 1)
         tensors = [torch.from_numpy(x) for x in given.values()]
-        name = session.outputs[0].name
         pairs[stage.name] = (
-            lambda session=session, given=given, name=name: session.run(given)[name].numpy(),
-            lambda stage=stage, tensors=tensors: stage.module(*tensors).numpy(),
+            partial(_graph, session, given),
+            partial(_module, stage.module, tensors),
             full_model.STAGE_ERROR,
         )
     rng = np.random.default_rng(full_model.SEED)
@@ -100,6 +101,14 @@ def _pairs(case: Case, threads: int) -> dict[str, Pair]:
         2e-5,  # planes of noise: every sample is an edge
     )
     return pairs
+
+
+def _graph(session: Session, given: dict[str, np.ndarray]) -> np.ndarray:
+    return next(iter(session.run(given).values())).numpy()
+
+
+def _module(module: Any, tensors: list[Any]) -> np.ndarray:
+    return module(*tensors).numpy()
 
 
 def _middle(rays: int, coarse: int, fine: int) -> tuple[np.ndarray, np.ndarray]:
