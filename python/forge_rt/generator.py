@@ -30,7 +30,9 @@ class GeneratorInfo:
     """What a bundle says of its model."""
 
     family: str  #: "next3d" or "eg3d"
-    conditioning: str  #: the mapping network is given: "frontal", a fixed camera, or "view", the camera that is rendered
+    conditioning: (
+        str  #: the mapping network is given: "frontal", a fixed camera, or "view", the camera that is rendered
+    )
     head_family: str  #: of the mesh: "flame", "forgehead"; "" for EG3D
     head_sha256: str  #: of the mesh's topology; "" where the bundle does not say
     z_dim: int
@@ -52,7 +54,9 @@ class GeneratorInfo:
     world_shift: tuple[float, float, float]
     #: [3, 4], head frame in metres → the head that the generator draws, generator units; None: world_scale and world_shift are all
     alignment: np.ndarray | None
-    bounds: np.ndarray | None  #: [2, 3], corners of the box of generator units in which a head is drawn; None: all of it
+    bounds: (
+        np.ndarray | None
+    )  #: [2, 3], corners of the box of generator units in which a head is drawn; None: all of it
     frontal: np.ndarray  #: [25] float32, camera that a "frontal" model is conditioned on
     config: dict[str, Any] = field(repr=False)  #: the model's own configuration, as exported
 
