@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
 
-from ..models.next3d import EG3D, EG3DConfig, Next3D, Next3DConfig, make_model, read_config
+from ..models.next3d import EG3DConfig, Next3D, Next3DConfig, make_model, read_config
 from ..models.next3d.config import Topology
 from ..models.next3d.views import UvMesh
 from ..readers import flame
@@ -173,6 +173,3 @@ def _digest(file: Any) -> str:
     while block := file.read(1 << 20):
         made.update(block)
     return made.hexdigest()
-
-
-__all__ = ["EG3D", "KINDS", "Exported", "Options", "export_checkpoint"]

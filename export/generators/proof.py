@@ -14,7 +14,7 @@ from forge_rt.backend import Session
 from torch import nn
 
 from ..errors import ExportError
-from ..models.next3d import EG3D, Next3D, Uniforms, Views
+from ..models.next3d import EG3D, Next3D, Views
 from ..models.next3d.filters import resize
 from ..verify import compare
 from .stages import Stage, super_resolution_input
@@ -32,7 +32,7 @@ def prove_stage(stage: Stage, path: Path, *, threads: int = 1) -> dict[str, Any]
     Two samples at once: a batch that was fixed by mistake shows, and a large network is run only once.
     """
     session = Session(path, threads=threads)
-    batch = _inputs(session, BATCH)
+    batch = normal_inputs(session, BATCH)
     del session
     row = compare(stage.module, path, [batch], max_abs=None, threads=threads)
     for name, output in row["outputs"].items():
@@ -49,7 +49,7 @@ def _hold(what: str, name: str, row: dict[str, Any]) -> None:
         )
 
 
-def _inputs(session: Session, n: int) -> dict[str, np.ndarray]:
+def normal_inputs(session: Session, n: int) -> dict[str, np.ndarray]:
     """Standard normal numbers from the engine's counter-based generator."""
     made = {}
     for port in session.inputs:
@@ -166,6 +166,3 @@ def _example(model: EG3D) -> tuple[Any, ...]:
         views.yaw90_uv, views.yawm90_uv, views.top_uv = uv.flip(1), uv.flip(2), uv * 0.5
         views.side_alpha, views.top_alpha = alpha.round(), alpha.flip(2)
     return z, c, c, views
-
-
-__all__ = ["Uniforms", "prove_model", "prove_stage", "with_graphs"]

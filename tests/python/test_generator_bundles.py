@@ -97,6 +97,15 @@ def test_a_bundle_holds_what_the_engine_reads(model, written):
         assert np.array_equal(arrays[name], value), name
 
 
+def test_a_bundle_can_be_verified_anywhere(written, tmp_path):
+    result = bundles.verify(written[0])
+    assert result.passed and {name for name, _, _ in result.errors} >= {
+        "fp32/mapping/ws",
+        "fp32/super_resolution/image",
+    }
+    assert len(result.errors) == len(STAGES)
+
+
 def test_graphs_are_opset_20_in_one_file_with_a_free_batch(written):
     import onnx
 
@@ -112,7 +121,7 @@ def test_graphs_are_opset_20_in_one_file_with_a_free_batch(written):
 
 def test_a_batch_is_its_members(written, model):
     session = fr.Session(written[0] / "blend.onnx", threads=1)
-    given = proof._inputs(session, 3)
+    given = proof.normal_inputs(session, 3)
     together = session.run(given)["front"].numpy()
     for i in range(3):
         alone = session.run({k: np.ascontiguousarray(v[i : i + 1]) for k, v in given.items()})["front"].numpy()
@@ -163,7 +172,7 @@ def test_the_same_model_gives_the_same_bytes(model, written, tmp_path):
 
 def test_eg3d_has_three_stages(tmp_path):
     config = configs.EG3DConfig(
-        z_dim=8, w_dim=16, channel_base=256, channel_max=8, plane_resolution=32, plane_channels=4, superresolution="2X", sr_channels=(4, 4),
+        z_dim=8, w_dim=16, channel_base=256, channel_max=8, plane_resolution=32, plane_channels=8, superresolution="2X", sr_channels=(4, 4),
         feature_channels=4, decoder_hidden=8, neural_rendering_resolution=8, rendering=configs.RenderingConfig(depth_resolution=4),
     )  # fmt: skip
     write_generator_bundle(randomized(next3d.EG3D(config)), tmp_path / "eg3d.forge")
@@ -204,7 +213,7 @@ def test_short_convolutions_are_convolutions(inside, outside, size, tmp_path):
 
 def test_wide_networks_take_the_short_form(tmp_path):
     config = configs.EG3DConfig(
-        z_dim=8, w_dim=16, channel_base=8192, channel_max=128, plane_resolution=64, plane_channels=4, superresolution="2X",
+        z_dim=8, w_dim=16, channel_base=8192, channel_max=128, plane_resolution=64, plane_channels=8, superresolution="2X",
         sr_channels=(128, 128), feature_channels=4, decoder_hidden=8, neural_rendering_resolution=8,
         rendering=configs.RenderingConfig(depth_resolution=4),
     )  # fmt: skip
@@ -300,7 +309,7 @@ BUFFERS = ("noise_const", "resample_filter", "w_avg", "uvcoords")
 def checkpoint(tmp_path_factory):
     """A narrow official file, and what it holds."""
     config = configs.Next3DConfig(
-        z_dim=16, w_dim=24, channel_base=512, channel_max=8, plane_channels=4, texture_channels=4, texture_resolution=32, decoder_hidden=8,
+        z_dim=16, w_dim=24, channel_base=512, channel_max=8, plane_channels=8, texture_channels=4, texture_resolution=32, decoder_hidden=8,
         feature_channels=4, sr_channels=(6, 4), topology=configs.Topology(4, 5, 7), rendering=configs.RenderingConfig(c_scale=1.0),
     )  # fmt: skip
     model = randomized(next3d.Next3D(config, dead_weights=True))

@@ -72,9 +72,9 @@ def run(run: Run) -> None:
                 ("view", "volume rendering, super-resolution"),
             )
         }
-        whole = pair("sample", "a whole image", 1, ours.sample, theirs.sample, 5)
+        whole = pair("sample", "a whole image", 1, ours.sample, theirs.sample, 3)
         run.check("e2e_vs_torch", whole.ratio("torch_sample", "forge_rt_sample"), ">=", VS_EAGER)
-        views = pair("8_views", "eight views of one head", VIEWS, ours.views, theirs.views, 3)
+        views = pair("8_views", "eight views of one head", VIEWS, ours.views, theirs.views, 2)
         measured = views.ratio("torch_8_views", "forge_rt_8_views")
         predicted = _predicted(levels)
         run.problem["predicted ratio of 8 views"] = round(predicted, 3)
