@@ -74,7 +74,9 @@ def _pairs(case: Case, threads: int) -> dict[str, Pair]:
         )
     rng = np.random.default_rng(full_model.SEED)
     config = case.model.config
-    planes = rng.standard_normal((1, 3, config.plane_channels, 256, 256)).astype(np.float32)
+    coarse = torch.from_numpy(rng.standard_normal((3, config.plane_channels, 16, 16)).astype(np.float32))
+    smooth = torch.nn.functional.interpolate(coarse, (256, 256), mode="bilinear", align_corners=False)
+    planes = smooth[None].numpy()
     decoder = fr.TriPlaneDecoder(
         *(
             p.detach().numpy()
@@ -90,7 +92,8 @@ def _pairs(case: Case, threads: int) -> dict[str, Pair]:
 
     def ours() -> np.ndarray:
         out = fr.volume_render(
-            last, decoder, camera, resolution=64, u_coarse=uniforms[0], u_fine=uniforms[1],
+            last, decoder, camera, resolution=64, coarse=rendering.depth_resolution,
+            fine=rendering.depth_resolution_importance, u_coarse=uniforms[0], u_fine=uniforms[1],
             ray_range=(rendering.ray_start, rendering.ray_end), out=memory,
         )  # fmt: skip
         return np.asarray(out.features)
@@ -98,7 +101,7 @@ def _pairs(case: Case, threads: int) -> dict[str, Pair]:
     pairs["render"] = (
         ours,
         lambda: case.model.render(nchw, torch.from_numpy(camera), resolution=64).features.numpy(),
-        2e-5,  # planes of noise: every sample is an edge
+        full_model.RENDER_ERROR,
     )
     return pairs
 
