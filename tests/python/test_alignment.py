@@ -16,6 +16,7 @@ from forge_rt.annotation import PRESETS, MeshAnnotator
 from forge_rt.annotation.labels import MeshLabels
 from forge_rt.annotation.world import NEXT3D_MINI_WORLD, apply, compose
 from forge_rt.cli.main import main
+from forge_rt.driving_heads import driving_head
 
 WORLD = NEXT3D_MINI_WORLD
 SIZE = 128
@@ -254,7 +255,7 @@ def test_the_command(fake, tmp_path, capsys, heads):
     [
         (dict(vertices=0, family="eg3d"), [], r"is given no mesh \(family eg3d\)"),
         (dict(vertices=5023), [], r"ForgeHead has 3935 vertices, this model was made for a head of family 'forgehead' with 5023"),
-        (dict(head_family="flame"), [], "made for FLAME: give --head"),
+        (dict(head_family="flame"), [], "made for FLAME, which cannot be shipped: give yours with --head"),
         ({}, ["--preset", "x"], "preset must be one of paper"),
         ({}, ["--head", "x.pkl"], "leave --head out"),
         ({}, ["--start", "nowhere.json"], r"no file nowhere\.json"),
@@ -277,22 +278,21 @@ def test_a_missing_folder_is_told_before_the_work(capsys, tmp_path):
     assert ended.value.code == 2 and "there is no folder" in capsys.readouterr().err
 
 
-def test_flame_heads(fake, tmp_path, monkeypatch):
+def test_flame_heads(tmp_path):
     """FLAME's own files, of the golden vectors: shapes and expressions of the preset reach the mesh."""
     golden = Path(__file__).parents[1] / "golden" / "next3d"
-    fake.setattr(FakeGenerator, "changes", dict(head_family="flame", vertices=80))
-    info = FakeGenerator("x").info
-    options = alignment_run.RunOptions(
-        head=golden / "flame_synthetic_chumpy.pkl", landmarks=golden / "flame_synthetic_static.pkl",
-        contour=golden / "flame_synthetic_dynamic.npy",
-    )  # fmt: skip
-    labels, meshes, head = alignment_run._head(info, options, tmp_path / "x.forge")
+    given = {
+        "head": golden / "flame_synthetic_chumpy.pkl",
+        "landmarks": f"{golden / 'flame_synthetic_static.pkl'}, {golden / 'flame_synthetic_dynamic.npy'}",
+    }
+    head = driving_head(tmp_path / "x.forge", "flame", 80, **given)
     draws = [PRESETS["synthforge-alignment"].sampler().draw(1, i) for i in range(2)]
-    vertices, landmarks = meshes(draws)
-    assert head is None and labels.vertices == 80 and vertices.shape == (2, 80, 3) and landmarks.shape == (2, 68, 3)
+    vertices, landmarks = head.mesh(draws)
+    assert head.forge_head is None and vertices.shape == (2, 80, 3) and landmarks.shape == (2, 68, 3)
     assert not np.array_equal(vertices[0], vertices[1])
-    info.vertices = 5023
     with pytest.raises(
         fr.InvalidArgumentError, match=r"chumpy\.pkl has 80 vertices, this model was made for .* with 5023"
     ):
-        alignment_run._head(info, options, tmp_path / "x.forge")
+        driving_head(tmp_path / "x.forge", "flame", 5023, **given)
+    with pytest.raises(fr.InvalidArgumentError, match=r"joined by a comma; got 'x\.txt'"):
+        driving_head(tmp_path / "x.forge", "flame", 80, head=given["head"], landmarks="x.txt")

@@ -152,7 +152,7 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
     assert "style has no meaning" in error(*mini, "--style", "wild")
     assert "'layers' does not exist" in error(*mini, "--with", "layers")
     assert "conditioning must be frontal or view" in error(*mini, "--conditioning", "side")
-    assert "head belongs to generators of FLAME heads" in error(*mini, "--head", "x.pkl")
+    assert "leave --head out" in error(*mini, "--head", "x.pkl")
     assert "preset must be one of" in error(*mini, "--preset", "mine")
     assert "leave it out, or name one as model" in error("--psi", 0.5)
     assert not (tmp_path / "set").exists()
@@ -227,7 +227,7 @@ def test_flame_drives_a_generator(flame: dict[str, str], tmp_path: Path) -> None
 def test_flame_options_are_asked_for(flame: dict[str, str], tmp_path: Path) -> None:
     plan = _flame_plan(flame)
     for missing, words in (
-        ("head", "name yours with --head"),
+        ("head", "give yours with --head"),
         ("head_labels", "--head-labels"),
         ("head_landmarks", "68 landmarks"),
     ):

@@ -26,11 +26,9 @@ def align(
             help="FLAME, for a model that was made for it: generic_model.pkl, or a bundle (default: MODEL-head.forge).",
         ),
     ] = None,
-    landmarks: Annotated[
-        Path | None, typer.Option("--landmarks", metavar="FILE", help="FLAME's static landmark embedding (.pkl).")
-    ] = None,
-    contour: Annotated[
-        Path | None, typer.Option("--contour", metavar="FILE", help="FLAME's dynamic contour embedding (.npy).")
+    head_landmarks: Annotated[
+        str | None,
+        typer.Option("--head-landmarks", metavar="FILES", help="FLAME's embeddings: static.pkl,dynamic.npy."),
     ] = None,
     samples: Annotated[int, typer.Option(metavar="N", help="Heads to generate.", min=1)] = 24,
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 1,
@@ -60,7 +58,7 @@ def align(
 
     result = run(
         bundles.find(model),
-        RunOptions(samples, seed, preset, resolution, device, head, landmarks, contour, start),
+        RunOptions(samples, seed, preset, resolution, device, head, head_landmarks, start),
         tell=tell,
     )
     if sys.stderr.isatty():

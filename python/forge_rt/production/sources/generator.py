@@ -17,7 +17,7 @@ from forge_rt.forge_head import FaceBatch
 from forge_rt.generator import Generator
 from forge_rt.production.plan import Plan
 from forge_rt.production.sources.base import Draw, Renderer, Source
-from forge_rt.production.sources.generator_heads import Driver, FlameDriver, ForgeHeadDriver
+from forge_rt.production.sources.generator_heads import Driver, open_driver
 
 if TYPE_CHECKING:
     from forge_rt.annotation.presets import Draw as Person
@@ -74,7 +74,7 @@ class GeneratorSource(Source):
         entry = about.manifest["generator"]
         self.world = World.of(entry["world"])
         alignment = self.world.matrix if entry.get("alignment") is None else np.array(entry["alignment"], np.float64)
-        self.driver: Driver = _driver(path, entry, self._options)
+        self.driver: Driver = open_driver(path, entry.get("head") or {"family": None}, self._options)
         half = 0.5 * float(entry["config"]["rendering"]["box_warp"])
         bounds = entry.get("bounds") or [[-half] * 3, [half] * 3]
         self.annotator: MeshAnnotator = self.driver.annotator(
@@ -110,7 +110,7 @@ class GeneratorSource(Source):
         return self.preset(plan).sampler(
             z_dim=self.z_dim,
             world=self.world,
-            head=self.driver.forge_head,
+            head=self.driver.head.forge_head,
             views=plan.views,
             size=plan.size,
             camera=own,
@@ -161,19 +161,6 @@ class GeneratorSource(Source):
 
     def published_parameters(self, sample: Sample) -> dict[str, Any]:
         return {"z": [float(v) for v in sample.latent.z], **self.driver.published_parameters(sample.latent)}
-
-
-def _driver(path: Any, entry: dict[str, Any], options: Any) -> Driver:
-    family = (entry.get("head") or {}).get("family")
-    if family == "forgehead":
-        if options.head is not None:
-            raise InvalidArgumentError(
-                "head belongs to generators of FLAME heads; this one is driven by ForgeHead: leave it out"
-            )
-        return ForgeHeadDriver(entry["head"])
-    if family == "flame":
-        return FlameDriver(path, entry["head"], options)
-    raise UnsupportedError(f"the bundle's head is of family {family!r}; this version drives flame and forgehead")
 
 
 def _labels(annotator: MeshAnnotator) -> list[Label]:
@@ -258,7 +245,7 @@ class _Renderer(Renderer):
                 order[key] = len(first)
                 first.append(d.latent.person)
             rows.append(order[key])
-        vertices, landmarks = self._source.driver.mesh(first)
+        vertices, landmarks = self._source.driver.head.mesh(first)
         return np.array(rows, np.int32), vertices, landmarks
 
     def _posed(
