@@ -387,7 +387,7 @@ def collect(
         cameras = np.stack([d.label25 for d in some])
         z = np.stack([d.z for d in some])
         identity = generator.identity(z, cameras.astype(np.float32) if generator.info.conditioning == "view" else None)
-        head = generator.expression(identity, vertices, landmarks)
+        head = generator.expression(identity, vertices, landmarks, mouth_box="clamp")
         want = first < pictures
         view = generator.view(head, cameras.astype(np.float32), depth_resolution=resolution, depth_only=not want)
         parts.append((vertices, landmarks, cameras, images(view.depth_m), images(view.weight)))

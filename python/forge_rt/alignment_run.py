@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from forge_rt import bundles
 from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.alignment import Fit, Tell, collect, fit, sheet
 from forge_rt.annotation.labels import MeshLabels
-from forge_rt.annotation.presets import PRESETS
+from forge_rt.annotation.presets import PRESETS, Preset
 from forge_rt.annotation.world import World
 from forge_rt.driving_heads import driving_head
 from forge_rt.generator import Generator
@@ -76,12 +76,14 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
             f"{bundles.name_of(bundle)} is given no mesh (family {info.family}): there is nothing to align"
         )
     world = World(float(info.world_scale), tuple(float(s) for s in info.world_shift))  # type: ignore[arg-type]
-    head = driving_head(bundle, info.head_family, info.vertices, head=options.head, landmarks=options.landmarks)
+    head = driving_head(
+        bundle, info.head_family, info.vertices, sha256=info.head_sha256, head=options.head, landmarks=options.landmarks
+    )
     labels = MeshLabels.plain(head.family, head.vertices, head.triangles)
     name = options.preset or ("next3d-mini" if head.forge_head is not None else "synthforge-alignment")
     if name not in PRESETS:
         raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-    sampler = PRESETS[name].sampler(z_dim=info.z_dim, world=world, head=head.forge_head, size=options.resolution)
+    sampler = _preset(name, info).sampler(z_dim=info.z_dim, world=world, head=head.forge_head, size=options.resolution)
     draws = [sampler.draw(options.seed, n) for n in range(options.samples)]
     views, pictures = collect(generator, draws, head.mesh, resolution=options.resolution, pictures=_PICTURES, tell=tell)
     made = fit(labels, views, world=world, start=_start(info, options), bounds=_bounds(info), tell=tell)
@@ -96,6 +98,15 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
         "report": made.report(),
     }  # fmt: skip
     return Result(document, made, sheet(labels, views, made, pictures))
+
+
+def _preset(name: str, info: Any) -> Preset:
+    """Cameras stand where the model's own configuration has them."""
+    preset, rendering = PRESETS[name], info.config.get("rendering", {})
+    x, y, z = rendering.get("avg_camera_pivot", preset.pivot)
+    return replace(
+        preset, radius=float(rendering.get("avg_camera_radius", preset.radius)), pivot=(float(x), float(y), float(z))
+    )
 
 
 def _start(info: Any, options: RunOptions) -> Any:

@@ -15,6 +15,7 @@ from forge_rt.annotation.presets import Draw
 from forge_rt.forge_head import ForgeHead
 from forge_rt.head import Head
 from forge_rt.production.files import sha256_of
+from forge_rt.topology import topology_sha256
 
 Floats = NDArray[np.float32]
 
@@ -79,10 +80,17 @@ class DrivingFlame(DrivingHead):
 
 
 def driving_head(
-    bundle: Path, family: str, vertices: int | None, *, head: str | Path | None = None, landmarks: str | None = None
+    bundle: Path,
+    family: str,
+    vertices: int | None,
+    *,
+    sha256: str | None = None,
+    head: str | Path | None = None,
+    landmarks: str | None = None,
 ) -> DrivingHead:
     """The head that a generator's `bundle` asks for by `family` and number of `vertices`.
 
+    sha256     of its topology, where the bundle says it
     head       FLAME: generic_model.pkl or a bundle; None: NAME-head.forge beside the generator, which `forge-rt export --flame` writes
     landmarks  FLAME's static.pkl,dynamic.npy, where the file has none
     """
@@ -105,6 +113,10 @@ def driving_head(
     if vertices is not None and made.vertices != vertices:
         raise InvalidArgumentError(
             f"{name} has {made.vertices} vertices, this model was made for a head of family {family!r} with {vertices}"
+        )
+    if sha256 and topology_sha256(made.triangles) != sha256:
+        raise InvalidArgumentError(
+            f"{name} has other triangles than the head of family {family!r} that this model was made for; give that head"
         )
     return made
 

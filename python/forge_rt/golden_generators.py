@@ -21,7 +21,7 @@ def inputs(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def run(path: Path, given: dict[str, Any], stored: Outputs) -> Outputs:
-    """Stages of the first variant on uniform numbers in ±1.7, and two views of one head: image, raw image, weight times distance."""
+    """Stages of every variant on uniform numbers in ±1.7, and two views of one head: image, raw image, distance where there is weight."""
     manifest = _core.Bundle.open(path).manifest
     files = _core.Bundle.open(path).files
     outputs: Outputs = {}

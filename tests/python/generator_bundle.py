@@ -119,7 +119,7 @@ def write(model, path: Path, *, proof: bool = True, **options) -> Path:
     from forge_rt.export.generators.topology import HeadReference
 
     if hasattr(model, "texture_backbone") and "mesh" not in options:
-        options = {"mesh": egg_mesh(), "head": HeadReference("egg", VERTICES, "0" * 64), **options}
+        options = {"mesh": egg_mesh(), "head": HeadReference.of("egg", egg_mesh().faces, VERTICES), **options}
     with ExitStack() as stack:
         for name in () if proof else ("prove_stage", "prove_model", "record"):
             stack.enter_context(mock.patch(f"forge_rt.export.generators.bundle.{name}", return_value={}))

@@ -17,6 +17,7 @@ from forge_rt.annotation.labels import MeshLabels
 from forge_rt.annotation.world import NEXT3D_MINI_WORLD, apply, compose
 from forge_rt.cli.main import main
 from forge_rt.driving_heads import driving_head
+from forge_rt.topology import topology_sha256
 
 WORLD = NEXT3D_MINI_WORLD
 SIZE = 128
@@ -199,7 +200,7 @@ class FakeGenerator:
     def __init__(self, bundle: object, *, device: str = "cpu") -> None:
         values = dict(
             family="next3d", conditioning="view", head_family="forgehead", z_dim=64, vertices=3935, world_scale=WORLD.scale,
-            world_shift=WORLD.shift, alignment=None, config={"rendering": {"box_warp": 1.0}},
+            world_shift=WORLD.shift, alignment=None, config={"rendering": {"box_warp": 1.0}}, head_sha256="",
         )  # fmt: skip
         self.info = SimpleNamespace(**{**values, **self.changes})
         self.hash, self.device = "0" * 64, device
@@ -208,7 +209,8 @@ class FakeGenerator:
         assert z.shape[1] == 64 and conditioning.shape == (len(z), 25)
         return len(z)
 
-    def expression(self, identity, vertices, landmarks):
+    def expression(self, identity, vertices, landmarks, *, mouth_box):
+        assert mouth_box == "clamp"
         assert len(vertices) == identity == len(landmarks)
         return vertices, landmarks
 
@@ -256,6 +258,7 @@ def test_the_command(fake, tmp_path, capsys, heads):
         (dict(vertices=0, family="eg3d"), [], r"is given no mesh \(family eg3d\)"),
         (dict(vertices=5023), [], r"ForgeHead has 3935 vertices, this model was made for a head of family 'forgehead' with 5023"),
         (dict(head_family="flame"), [], "made for FLAME, which cannot be shipped: give yours with --head"),
+        (dict(head_sha256="1" * 64), [], "ForgeHead has other triangles than the head of family 'forgehead'"),
         ({}, ["--preset", "x"], "preset must be one of paper"),
         ({}, ["--head", "x.pkl"], "leave --head out"),
         ({}, ["--start", "nowhere.json"], r"no file nowhere\.json"),
@@ -278,6 +281,19 @@ def test_a_missing_folder_is_told_before_the_work(capsys, tmp_path):
     assert ended.value.code == 2 and "there is no folder" in capsys.readouterr().err
 
 
+def test_the_result_is_json(capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        main(["align", "x.forge", "--out", str(tmp_path / "a.npy")])
+    assert ended.value.code == 2 and "must end in .json, got a.npy" in " ".join(capsys.readouterr().err.split())
+
+
+def test_cameras_stand_where_the_model_has_them():
+    info = SimpleNamespace(config={"rendering": {"avg_camera_radius": 1.7, "avg_camera_pivot": [0, 0, -0.06]}})
+    made = alignment_run._preset("synthforge-alignment", info)
+    assert (made.radius, made.pivot) == (1.7, (0, 0, -0.06)) and made.camera == PRESETS["synthforge-alignment"].camera
+    assert alignment_run._preset("paper", SimpleNamespace(config={})) == PRESETS["paper"]
+
+
 def test_flame_heads(tmp_path):
     """FLAME's own files, of the golden vectors: shapes and expressions of the preset reach the mesh."""
     golden = Path(__file__).parents[1] / "golden" / "next3d"
@@ -294,5 +310,9 @@ def test_flame_heads(tmp_path):
         fr.InvalidArgumentError, match=r"chumpy\.pkl has 80 vertices, this model was made for .* with 5023"
     ):
         driving_head(tmp_path / "x.forge", "flame", 5023, **given)
+    turned = np.roll(head.triangles, 1, 1)[::-1]
+    driving_head(tmp_path / "x.forge", "flame", 80, sha256=topology_sha256(turned), **given)
+    with pytest.raises(fr.InvalidArgumentError, match=r"chumpy\.pkl has other triangles"):
+        driving_head(tmp_path / "x.forge", "flame", 80, sha256=topology_sha256(turned[:, ::-1]), **given)
     with pytest.raises(fr.InvalidArgumentError, match=r"joined by a comma; got 'x\.txt'"):
         driving_head(tmp_path / "x.forge", "flame", 80, head=given["head"], landmarks="x.txt")

@@ -20,6 +20,7 @@ from forge_rt.export.generators import World, bundle, proof, stages, topology, w
 from forge_rt.export.models import next3d  # noqa: E402
 from forge_rt.export.models.next3d import config as configs  # noqa: E402
 from forge_rt.export.models.next3d.views import UvMesh  # noqa: E402
+from forge_rt.topology import topology_sha256  # noqa: E402
 
 STAGES = ["mapping", "texture", "static", "mouth", "blend", "super_resolution"]
 
@@ -82,7 +83,7 @@ def test_a_bundle_holds_what_the_engine_reads(model, written):
     assert generator["sizes"] == {"num_ws": 18, "static_ws": 10, "super_resolution_input": 64, "image": 128}
     assert (generator["psi"], generator["cutoff"], generator["conditioning"]) == (0.5, 10, "frontal")
     assert generator["world"] == {"scale": 2.0, "shift": [0, 0.1, 0.2]} and generator["alignment"] is None
-    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology.topology_sha256(mesh().faces)}
+    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology_sha256(mesh().faces)}
     assert np.shape(generator["bounds"]) == (2, 3)
     assert held.manifest["variants"] == {
         "fp32": {"weights": "float32", "stages": {name: {"file": f"{name}.onnx"} for name in STAGES}}
@@ -262,6 +263,28 @@ def test_an_interrupted_export_leaves_what_was_there(model, written, tmp_path, m
     assert [p.name for p in tmp_path.iterdir()] == ["x.forge"] and bundles.info(path).hash == before
 
 
+def test_a_bundle_is_replaced_only_by_a_whole_one(tmp_path):
+    path, ready = tmp_path / "x.forge", tmp_path / "work" / "bundle"
+    for folder, text in ((path, "old"), (ready, "new")):
+        folder.mkdir(parents=True)
+        (folder / bundles.MANIFEST).write_text(text)
+    with pytest.raises(OSError):
+        bundle._replace(path, tmp_path / "work" / "missing", aside=tmp_path / "work" / "replaced")
+    assert (path / bundles.MANIFEST).read_text() == "old"
+    bundle._replace(path, ready, aside=tmp_path / "work" / "replaced")
+    assert (path / bundles.MANIFEST).read_text() == "new"
+
+
+def test_worlds_follow_the_configuration():
+    published = fr.camera.SYNTHFORGE_WORLD
+    for config in (configs.Next3DConfig(), configs.EG3DConfig()):
+        made = World.of_config(config)
+        assert made.scale == published["scale"] and made.shift == pytest.approx(published["shift"], abs=1e-12)
+    made = World.of_config(narrow(orth_scale=8.0, orth_shift=(0.1, 0.0, -0.05)), [[1, 0, 0, 0]] * 3)
+    assert made.scale == 4 and made.shift == pytest.approx([0.4, 0, -0.2 + 2**0.5 / 10])
+    assert made.alignment == [[1, 0, 0, 0]] * 3
+
+
 def test_targets_that_are_refused(model, tmp_path):
     (tmp_path / "x.forge").mkdir()
     for path, options, message in (
@@ -269,7 +292,10 @@ def test_targets_that_are_refused(model, tmp_path):
         (tmp_path / "x", {}, r"name ends in \.forge"),
         (tmp_path / "y.forge", dict(precision="int8"), "precision must be one of fp32, fp16"),
         (tmp_path / "y.forge", dict(conditioning="side"), "conditioning must be one of"),
-        (tmp_path / "y.forge", dict(psi=float("nan")), "psi must be a number"),
+        (tmp_path / "y.forge", dict(psi=float("nan")), r"psi must be -100\.\.100, got nan"),
+        (tmp_path / "y.forge", dict(psi=101), r"psi must be -100\.\.100, got 101"),
+        (tmp_path / "y.forge", dict(cutoff=-1), r"cutoff must be 0\.\.65536, got -1"),
+        (tmp_path / "y.forge", dict(cutoff=19), "cutoff must be at most the model's 18 styles, got 19"),
     ):
         with pytest.raises(fr.InvalidArgumentError, match=message):
             write_generator_bundle(model, path, mesh=mesh(), **options)
@@ -284,8 +310,8 @@ def test_targets_that_are_refused(model, tmp_path):
 def test_topologies_are_told_apart_in_any_order():
     faces = mesh().faces
     turned = np.roll(faces, 1, axis=1)[::-1]
-    assert topology.topology_sha256(turned) == topology.topology_sha256(faces)
-    assert topology.topology_sha256(faces[:, ::-1]) != topology.topology_sha256(faces)
+    assert topology_sha256(turned) == topology_sha256(faces)
+    assert topology_sha256(faces[:, ::-1]) != topology_sha256(faces)
     assert topology.HeadReference.of("flame", faces, 9).vertices == 9
 
 
@@ -324,6 +350,13 @@ def command(*arguments):
     return CliRunner().invoke(app, ["export", *map(str, arguments)])
 
 
+@pytest.mark.parametrize("name", ["export", "train"])
+def test_help_names_the_extra(name):
+    """Brackets would be markup to what prints it."""
+    result = CliRunner().invoke(app, [name, "--help"])
+    assert "forge-rt[cpu,export]" in result.output.replace("\n", "").replace(" ", "")
+
+
 def test_an_official_file_is_exported(checkpoint, tmp_path):
     path, _ = checkpoint
     out = tmp_path / "own.forge"
@@ -335,7 +368,7 @@ def test_an_official_file_is_exported(checkpoint, tmp_path):
     assert (generator["conditioning"], generator["psi"], generator["cutoff"]) == ("view", 0.6, 14)
     assert generator["config"]["rendering"]["depth_resolution"] == 6 and generator["config"]["blend_planes"] == "front"
     assert generator["world"]["shift"] == pytest.approx([0, -0.025, -0.025 + 0.1414213])
-    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology.topology_sha256(mesh().faces)}
+    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology_sha256(mesh().faces)}
     assert len(manifest["provenance"]["checkpoint_sha256"]) == 64 and str(tmp_path) not in json.dumps(manifest)
     arrays = bundles.Bundle.open(out).tensors("generator.safetensors")
     np.testing.assert_array_equal(arrays["uv_face_mask"].numpy(), ATTRIBUTES["uv_face_mask"][0, 0])
@@ -378,7 +411,7 @@ def test_a_state_dict_with_configuration_mask_and_flame(checkpoint, tmp_path):
     head = fr.Head.load(tmp_path / "own-head.forge")
     assert (head.n_vertices, head.n_shape, head.n_expression) == (5, 3, 1)
     assert head.evaluate().landmarks.shape == (1, 68, 3)
-    assert topology.topology_sha256(head.faces) == generator["head"]["sha256"]
+    assert topology_sha256(head.faces) == generator["head"]["sha256"]
 
 
 def test_files_that_do_not_fit(checkpoint, tmp_path):
@@ -405,7 +438,7 @@ def test_files_that_do_not_fit(checkpoint, tmp_path):
         (["next3d", path, "--landmarks", path], fr.InvalidArgumentError, "--landmarks goes with --flame"),
         (["eg3d", path, "--flame", other], fr.InvalidArgumentError, "EG3D has no head: leave out --flame"),
         (["next3d", path, "--network", "G"], fr.UnsupportedError, "has no network G"),
-        (["next3d", path, "--blend-planes", "side"], fr.InvalidArgumentError, "blend_planes must be front or all"),
+        (["next3d", tmp_path / "none.pkl", "--blend-planes", "side"], fr.InvalidArgumentError, "blend_planes must be front or all"),
     ):  # fmt: skip
         result = command(*arguments, "--out", out / "x.forge")
         assert isinstance(result.exception, kind), (arguments, result.exception, result.output)

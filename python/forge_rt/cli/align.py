@@ -45,11 +45,14 @@ def align(
     """Fit the affine map between a head's meshes and the heads that a model draws, and report how well they agree."""
     import sys
 
-    from forge_rt import NotFoundError, bundles
+    from forge_rt import InvalidArgumentError, NotFoundError, bundles
     from forge_rt.alignment_run import RunOptions, run
 
+    # before the minutes of work
+    if out.suffix != ".json":
+        raise InvalidArgumentError(f"--out is a JSON file and must end in .json, got {out.name}")
     folder = out.absolute().parent
-    if not folder.is_dir():  # before the minutes of work
+    if not folder.is_dir():
         raise NotFoundError(f"there is no folder {folder} for --out; make it first")
 
     def tell(done: int, count: int, what: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,7 @@ class Driver(abc.ABC):
     hash: str  #: of everything that decides meshes and labels
     preset: str  #: who is drawn unless the plan says otherwise
     expressions: list[str]
+    parts: Mapping[str, str] = MappingProxyType({})  #: further models in samples: name → licence
 
     @abc.abstractmethod
     def annotator(self, alignment: np.ndarray, **options: Any) -> MeshAnnotator: ...
@@ -38,6 +41,10 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def published_parameters(self, latent: Any) -> dict[str, Any]: ...
 
+    def check(self, options: GeneratorPlan) -> None:
+        """Raises for options that mean nothing for this head."""
+        return
+
     def attributes(self, parameters: dict[str, Any]) -> dict[str, Any]:
         return {}
 
@@ -48,7 +55,12 @@ class Driver(abc.ABC):
 def open_driver(bundle: Path, entry: dict[str, Any], options: GeneratorPlan) -> Driver:
     """`entry`: what the generator's bundle says of its head."""
     head = driving_head(
-        bundle, entry["family"], entry.get("vertices"), head=options.head, landmarks=options.head_landmarks
+        bundle,
+        entry["family"],
+        entry.get("vertices"),
+        sha256=entry.get("sha256"),
+        head=options.head,
+        landmarks=options.head_landmarks,
     )
     if isinstance(head, DrivingForgeHead):
         return ForgeHeadDriver(head)
@@ -65,6 +77,13 @@ class ForgeHeadDriver(Driver):
         self.head, self.hash = head, head.hash
         self._source = ForgeHeadSource(head.forge_head)
         self.expressions = self._source.expressions
+
+    def check(self, options: GeneratorPlan) -> None:
+        for name in ("head_landmarks", "head_labels"):
+            if getattr(options, name) is not None:
+                raise InvalidArgumentError(
+                    f"{name} belongs to FLAME heads; this generator is driven by ForgeHead: leave it out"
+                )
 
     def annotator(self, alignment: np.ndarray, **options: Any) -> MeshAnnotator:
         return MeshAnnotator.for_forge_head(self._source.head, alignment, **options)
@@ -87,6 +106,7 @@ class ForgeHeadDriver(Driver):
 
 class FlameDriver(Driver):
     preset = "synthforge-code"
+    parts = MappingProxyType({"head FLAME": "FLAME's own (https://flame.is.tue.mpg.de), of the file that was used"})
 
     def __init__(self, head: DrivingFlame, bundle: Path, options: GeneratorPlan) -> None:
         if options.head_labels is None:
