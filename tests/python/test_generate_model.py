@@ -98,7 +98,7 @@ def test_a_model_may_move(shards: Path, tmp_path: Path) -> None:
     plan = replace(PLAN, count=2, shard_size=1, model=str(first))
     fr.generate(plan, tmp_path / "set")
     shutil.rmtree(first)
-    assert fr.inspect(tmp_path / "set").ok
+    assert not fr.inspect(tmp_path / "set").problems
     assert str(tmp_path) not in (tmp_path / "set/manifest.json").read_text()
     with pytest.raises(fr.NotFoundError, match="no bundle"):
         fr.replay(tmp_path / "set", [1], tmp_path / "again")

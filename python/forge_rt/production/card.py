@@ -78,8 +78,8 @@ def _front_matter(manifest: Json, statistics: Json) -> dict[str, Any]:
 def _front_licence(manifest: Json) -> dict[str, str]:
     """Hub pages know licences by id; others are "other" with a name."""
     said = {manifest["model"]["licence"], *manifest["model"].get("parts", {}).values()}
-    if said == {"Apache-2.0"}:
-        return {"license": "apache-2.0"}
+    if len(said) == 1 and " " not in next(iter(said)):
+        return {"license": next(iter(said)).lower()}
     return {"license": "other", "license_name": "; ".join(sorted(said - {"Apache-2.0"}))}
 
 
