@@ -262,3 +262,11 @@ def test_flame_options_are_asked_for(flame: dict[str, str], tmp_path: Path) -> N
         with pytest.raises(fr.InvalidArgumentError, match=words):
             fr.generate(out=tmp_path / "set", **{**plan, "generator": left})
     assert not (tmp_path / "set").exists()
+
+
+def test_the_guides_code_runs() -> None:
+    text = (Path(__file__).parents[2] / "docs/guides/generators.md").read_text()
+    code = text[text.index("```python\n") + 10 :]
+    names: dict[str, Any] = {}
+    exec(code[: code.index("```")], names)
+    assert names["view"].rgb8().shape == (3, 256, 256, 3)
