@@ -32,6 +32,7 @@ def config(size: int = 256, width: str = "M", samples: int = 16) -> Next3DConfig
     return Next3DConfig(
         z_dim=people.Z_DIM,
         w_dim=128,
+        layer_features=512,  # of the mapping alone: a wider one knows codes better, and costs nothing
         channel_base=base,
         channel_max=widest,
         plane_resolution=planes,

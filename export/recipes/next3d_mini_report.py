@@ -178,6 +178,7 @@ def measure(i: int, image: torch.Tensor, rendered: Rendered, batch: Batch) -> di
     return {
         "psnr": psnr(found, truth),
         "psnr head": psnr(found, truth, covered > 0.5),
+        "psnr beside hair": psnr(found, truth, (covered > 0.5) & (batch.classes[i] != geometry.HAIR)),
         "psnr raw": psnr(raw, shrink(batch.foreground[i : i + 1], size)[0]),
         "psnr eyes": psnr(found, truth, eyes) if eyes.sum() > 20 else float("nan"),
         "ssim": ssim(found, truth),
