@@ -2,7 +2,7 @@
 
 from .bundle import About, World, write_generator_bundle
 from .convert import Options, export_checkpoint
-from .topology import HeadReference, topology_sha256
+from .topology import HeadReference
 
 __all__ = [
     "About",
@@ -10,6 +10,5 @@ __all__ = [
     "Options",
     "World",
     "export_checkpoint",
-    "topology_sha256",
     "write_generator_bundle",
 ]

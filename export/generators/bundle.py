@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from forge_rt import InvalidArgumentError, bundles
+from forge_rt import InvalidArgumentError, bundles, golden
+from forge_rt.annotation import world as frames
 
 from ..graphs.storage import SMALLEST, store_as_fp16
-from ..models.next3d import EG3D, Next3D
+from ..models.next3d import EG3D, EG3DConfig, Next3D, Next3DConfig
 from ..models.next3d.views import UvMesh
 from ..verify import record
 from .proof import prove_model, prove_stage
@@ -26,15 +26,24 @@ from .topology import HeadReference
 ARRAYS = "generator.safetensors"
 PRECISIONS = ("fp32", "fp16")
 CONDITIONING = ("frontal", "view")
+BLEND_PLANES = ("front", "all")
+_MOST_PSI, _MOST_CUTOFF = 100, 1 << 16  # what the engine reads
 
 
 @dataclass(frozen=True)
-class World:
-    """Head frame (metres) → the generator's world: scale · p + shift (spec/next3d §18.2), unless a map was fitted."""
+class World(frames.World):
+    """Head frame (metres) → the generator's world: scale · p + shift, unless a map was fitted."""
 
-    scale: float = 2.5
-    shift: tuple[float, float, float] = (0.0, -0.025, -0.025 + 2**0.5 / 10)
     alignment: Sequence[Sequence[float]] | None = None  #: [3, 4], in place of the two
+
+    @staticmethod
+    def of_config(config: EG3DConfig, alignment: Sequence[Sequence[float]] | None = None) -> World:
+        """A Next3D draws a head where its views of the mesh put it, and √2 / 10 in front (spec/next3d §18.2)."""
+        if not isinstance(config, Next3DConfig):
+            return World(frames.SYNTHFORGE_WORLD.scale, frames.SYNTHFORGE_WORLD.shift, alignment)
+        scale = config.orth_scale / 2
+        x, y, z = (scale * s for s in config.orth_shift)
+        return World(scale, (x, y, z + 2**0.5 / 10), alignment)
 
 
 @dataclass(frozen=True)
@@ -66,11 +75,14 @@ def write_generator_bundle(
     precision  "fp16": weights are stored as half floats. Everything computes in float32; proof is against the definition with rounded weights
     bounds     [2, 3]: where the generator draws a head, in its world (None: its whole box)
     psi, cutoff  truncation unless a user says otherwise; cutoff None: the styles of the static planes
+    world      None: `World.of_config`
 
     Raises ExportError when a stage deviates from the definition, and InvalidArgumentError.
     """
     path = Path(path)
-    check_target(path, precision, conditioning, psi)
+    check_target(path, precision, conditioning, psi, cutoff)
+    if cutoff is not None and cutoff > model._total_ws():
+        raise InvalidArgumentError(f"cutoff must be at most the model's {model._total_ws()} styles, got {cutoff}")
     if isinstance(model, Next3D) and model.config.topology is None and mesh is None:
         raise InvalidArgumentError("this Next3D has no triangles and texture coordinates; give them as mesh")
     model = rounded(model) if precision == "fp16" else model
@@ -94,7 +106,7 @@ def write_generator_bundle(
 
         data = {file.name: file.read_bytes() for file in files.values()}
         data[ARRAYS] = save(_arrays(model, mesh))
-        world = world or World()
+        world = world or World.of_config(model.config)
         about = about or About()
         fields: dict[str, Any] = {
             "licence": about.licence,
@@ -127,10 +139,22 @@ def write_generator_bundle(
         }
         ready = work / "bundle"
         bundles.write(ready, "next3d" if is_next3d else "eg3d", data, fields, name=bundles.name_of(path))
-        if path.exists():
-            shutil.rmtree(path)
-        ready.rename(path)
+        golden.add(ready)
+        _replace(path, ready, aside=work / "replaced")
     return proof
+
+
+def _replace(path: Path, ready: Path, *, aside: Path) -> None:
+    """`ready` becomes `path`. What was there is moved `aside` first, and back when that fails: it goes only after the new one has come."""
+    held = path.exists()
+    if held:
+        path.rename(aside)
+    try:
+        ready.rename(path)
+    except BaseException:
+        if held:
+            aside.rename(path)
+        raise
 
 
 def rounded(model: EG3D) -> EG3D:
@@ -143,14 +167,20 @@ def rounded(model: EG3D) -> EG3D:
     return made
 
 
-def check_target(path: Path, precision: str, conditioning: str, psi: float) -> None:
+def check_target(
+    path: Path, precision: str, conditioning: str, psi: float, cutoff: int | None = None, blend_planes: str = "front"
+) -> None:
     """What can be said before the minutes of work."""
     if precision not in PRECISIONS:
         raise InvalidArgumentError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if conditioning not in CONDITIONING:
         raise InvalidArgumentError(f"conditioning must be one of {', '.join(CONDITIONING)}, got {conditioning!r}")
-    if not np.isfinite(psi):
-        raise InvalidArgumentError(f"psi must be a number, got {psi}")
+    if not abs(psi) <= _MOST_PSI:
+        raise InvalidArgumentError(f"psi must be -{_MOST_PSI}..{_MOST_PSI}, got {psi}")
+    if cutoff is not None and not 0 <= cutoff <= _MOST_CUTOFF:
+        raise InvalidArgumentError(f"cutoff must be 0..{_MOST_CUTOFF}, got {cutoff}")
+    if blend_planes not in BLEND_PLANES:
+        raise InvalidArgumentError(f"blend_planes must be {' or '.join(BLEND_PLANES)}, got {blend_planes!r}")
     if path.suffix != bundles.SUFFIX:
         raise InvalidArgumentError(f"a bundle's name ends in {bundles.SUFFIX}, got {path.name}")
     if path.exists() and not (path / bundles.MANIFEST).is_file():

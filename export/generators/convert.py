@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
+from forge_rt.production.files import sha256_of
 
-from ..models.next3d import EG3D, EG3DConfig, Next3D, Next3DConfig, make_model, read_config
+from ..models.next3d import EG3DConfig, Next3D, Next3DConfig, make_model, read_config
 from ..models.next3d.config import Topology
 from ..models.next3d.views import UvMesh
 from ..readers import flame
@@ -59,14 +59,14 @@ def export_checkpoint(kind: str, path: Path, out: Path, options: Options | None 
     options = options or Options()
     if kind not in KINDS:
         raise InvalidArgumentError(f"the kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    check_target(out, options.precision, options.conditioning, options.psi)
+    check_target(out, options.precision, options.conditioning, options.psi, options.cutoff, options.blend_planes)
     if kind == "eg3d":
         for name in ("flame", "landmarks", "uv_mask"):
             if getattr(options, name) is not None:
                 raise InvalidArgumentError(f"EG3D has no head: leave out --{name.replace('_', '-')}")
     if options.landmarks is not None and options.flame is None:
         raise InvalidArgumentError("--landmarks goes with --flame: landmarks are places on its triangles")
-    world = World(alignment=_alignment(options.alignment))
+    alignment = _alignment(options.alignment)
     checkpoint = read_checkpoint(path, network=options.network)
     model = make_model(checkpoint, _config(kind, checkpoint, options, path))
     if isinstance(model, Next3D) != (kind == "next3d"):
@@ -82,10 +82,10 @@ def export_checkpoint(kind: str, path: Path, out: Path, options: Options | None 
             vertices = len(arrays.v_template)
         head = HeadReference.of("flame", mesh.faces, vertices)
     embedding = read_embedding(options.landmarks) if options.landmarks is not None else None
-    about = About(options.licence, provenance={"made_by": "forge-rt export", "checkpoint_sha256": _sha256(path),
+    about = About(options.licence, provenance={"made_by": "forge-rt export", "checkpoint_sha256": sha256_of(path),
                                                "class": checkpoint.class_name})  # fmt: skip
     proof = write_generator_bundle(
-        model, out, head=head, world=world, mesh=mesh, precision=options.precision, conditioning=options.conditioning,
+        model, out, head=head, world=World.of_config(model.config, alignment), mesh=mesh, precision=options.precision, conditioning=options.conditioning,
         psi=options.psi, cutoff=options.cutoff, about=about, threads=options.threads,
     )  # fmt: skip
     beside = None
@@ -161,18 +161,3 @@ def _read_mask(path: Path) -> np.ndarray:
     if image is None:
         raise CorruptFileError(f"{path} is no picture that can be read; expected the 8-bit UV mask of face and eyes")
     return image.astype(np.float32) / 255
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: Any) -> str:
-    made = hashlib.sha256()
-    while block := file.read(1 << 20):
-        made.update(block)
-    return made.hexdigest()
-
-
-__all__ = ["EG3D", "KINDS", "Exported", "Options", "export_checkpoint"]

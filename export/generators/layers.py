@@ -12,6 +12,7 @@ import torch
 
 from ..models.next3d import layers
 from ..models.next3d.mapping import MappingNetwork
+from . import short
 from .graph import Graph
 
 SLOPE = 0.2
@@ -92,7 +93,7 @@ def synthesis_layer(g: Graph, x: str, ws: str, index: int, layer: layers.Synthes
     style = styles(g, ws, index, layer.affine, path)
     weight = stored(g, f"{path}.weight", layer.weight)
     x = g.node("Mul", x, as_channels(g, style))
-    x = up_convolution(g, x, weight, layer) if layer.up == 2 else convolution(g, x, weight)
+    x = convolution(g, x, weight, layer)
     x = g.node("Mul", x, demodulation(g, style, weight))
     if noise == "const" and layer.noise_strength.item() != 0:
         strength = layer.noise_strength.item() * layers.SQRT2
@@ -101,7 +102,13 @@ def synthesis_layer(g: Graph, x: str, ws: str, index: int, layer: layers.Synthes
     return clip(g, leaky(g, x), layer.conv_clamp)
 
 
-def convolution(g: Graph, x: str, weight: str) -> str:
+def convolution(g: Graph, x: str, weight: str, layer: layers.SynthesisLayer) -> str:
+    """3 × 3, to the size or to twice it, in the form that is faster."""
+    if layer.up == 2:
+        return up_convolution(g, x, weight, layer)
+    outside, inside = layer.weight.shape[:2]
+    if short.pays(inside, outside, layer.resolution):
+        return short.convolution(g, x, weight, inside, outside, layer.resolution)
     return g.node("Conv", x, weight, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
@@ -168,17 +175,22 @@ def block(
     return x, rgb
 
 
-def conv2d(g: Graph, x: str, layer: layers.Conv2d, path: str) -> str:
-    """Convolution without modulation, at the size or to half of it; its gains are in its weights."""
+def conv2d(g: Graph, x: str, layer: layers.Conv2d, path: str, size: int) -> str:
+    """Convolution without modulation, at the size or to half of it; its gains are multiplied into its weights."""
     gain = layers.SQRT2 if layer.activation == "lrelu" else 1.0
-    kernel = layer.weight.shape[-1]
+    outside, inside, kernel, _ = layer.weight.shape
     weight = stored(g, f"{path}.weight", layer.weight, gain / math.sqrt(layer.weight[0].numel()))
-    inputs = [x, weight] + ([] if layer.bias is None else [stored(g, f"{path}.bias", layer.bias, gain)])
-    if layer.down == 2:
-        inputs[0] = depthwise(g, x, layer.resample_filter, layer.weight.shape[1], pads=2)
-        x = g.node("Conv", *inputs, kernel_shape=[kernel] * 2, strides=[2, 2])
+    bias = None if layer.bias is None else stored(g, f"{path}.bias", layer.bias, gain)
+    if layer.down == 1 and kernel == 3 and short.pays(inside, outside, size):
+        x = short.convolution(g, x, weight, inside, outside, size)
+        x = x if bias is None else g.node("Add", x, as_map(g, bias))
     else:
-        x = g.node("Conv", *inputs, kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4)
+        inputs = [weight] if bias is None else [weight, bias]
+        if layer.down == 2:
+            x = depthwise(g, x, layer.resample_filter, inside, pads=2)
+            x = g.node("Conv", x, *inputs, kernel_shape=[kernel] * 2, strides=[2, 2])
+        else:
+            x = g.node("Conv", x, *inputs, kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4)
     return leaky(g, x) if layer.activation == "lrelu" else x
 
 

@@ -100,15 +100,14 @@ def _style_unet(model: Next3D, net: StyleUNet, name: str, condition_name: str, o
     features: str | None = None
     skips = []
     for i, block in enumerate(net.encoder):
-        path = f"encoder.{i}"
+        path, size = f"encoder.{i}", net.in_size >> i
         if not block.first:
             condition = layers.downsample(g, condition, block.resample_filter, inside)
-        x = layers.conv2d(g, condition, block.fromrgb, f"{path}.fromrgb")
+        x = layers.conv2d(g, condition, block.fromrgb, f"{path}.fromrgb", size)
         if features is not None:
             x = g.node("Add", x, features)
-        features = layers.conv2d(
-            g, layers.conv2d(g, x, block.conv1, f"{path}.conv1"), block.conv2, f"{path}.conv2"
-        )  # fmt: skip
+        x = layers.conv2d(g, x, block.conv1, f"{path}.conv1", size)
+        features = layers.conv2d(g, x, block.conv2, f"{path}.conv2", size)
         skips.append(features)
     value: str | None = None
     image: str | None = None
@@ -117,7 +116,7 @@ def _style_unet(model: Next3D, net: StyleUNet, name: str, condition_name: str, o
             feature = skips.pop()
             joined = feature if value is None else g.node("Concat", value, feature, axis=1)
             k = net.fused.index(r // 2)
-            value = layers.conv2d(g, joined, net.fusion[k], f"fusion.{k}")
+            value = layers.conv2d(g, joined, net.fusion[k], f"fusion.{k}", r // 2)
         value, image = _block(g, value, image, ws, net, r)
     assert image is not None
     return g.model({output: (image, _image_shape(net))})

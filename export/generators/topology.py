@@ -1,29 +1,16 @@
-"""Which head drives a generator: a sum of its triangles, and a bundle with the user's own FLAME for those that asked for one."""
+"""Which head drives a generator, and a bundle with the user's own FLAME for those that asked for one."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
+from forge_rt.topology import same_topology, topology_sha256
 
 from ..readers import flame, safe_pickle
-
-
-def canonical(triangles: np.ndarray) -> np.ndarray:
-    """[F, 3] int32: every triangle turned so that its smallest vertex comes first, then sorted. Orientation stays."""
-    triangles = np.asarray(triangles, np.int64).reshape(-1, 3)
-    start = triangles.argmin(1)[:, None]
-    turned = np.take_along_axis(triangles, (start + np.arange(3)) % 3, 1)
-    return np.ascontiguousarray(turned[np.lexsort(turned.T[::-1])], np.int32)
-
-
-def topology_sha256(triangles: np.ndarray) -> str:
-    """Equal for equal meshes, in whatever order a file holds their triangles."""
-    return hashlib.sha256(canonical(triangles).astype("<i4").tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -87,7 +74,7 @@ def write_head_bundle(arrays: flame.FlameArrays, path: Path, embedding: dict[str
 
 def check_same(triangles: np.ndarray, arrays: flame.FlameArrays, where: str | Path) -> None:
     """Raises InvalidArgumentError when a head's triangles are not those of the checkpoint."""
-    if not np.array_equal(canonical(triangles), canonical(arrays.faces)):
+    if not same_topology(triangles, arrays.faces):
         raise InvalidArgumentError(
             f"the checkpoint was made for a head of {int(np.max(triangles)) + 1} vertices and {len(triangles)} triangles, {where} has "
             f"{len(arrays.v_template)} and {len(arrays.faces)}, or the same in other places; give the FLAME model that it was trained with"

@@ -50,6 +50,7 @@ def config(size: int = 256, width: str = "M", samples: int = 16) -> Next3DConfig
             depth_resolution_importance=samples,
             box_warp=BOX_WARP,
             depth_clamp="image",
+            c_scale=0.0,
             avg_camera_pivot=(0.0, 0.0, 0.0),
         ),
         texture_resolution=planes,

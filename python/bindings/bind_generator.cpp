@@ -114,7 +114,7 @@ void bind_generator(py::module_& module) {
           py::arg("bundle"), py::kw_only(), py::arg("device"), py::arg("provider"), py::arg("precision"), py::arg("threads"))
       .def(
           "identity",
-          [](const Generator& self, py::object z, py::object conditioning, std::optional<float> psi, std::optional<int> cutoff) {
+          [](const Generator& self, py::object z, py::object conditioning, std::optional<double> psi, std::optional<int> cutoff) {
             const Tensor latents = to_tensor(z, DType::f32), cameras = to_optional_tensor(conditioning, DType::f32);
             const py::gil_scoped_release release;
             return self.identity(latents, cameras, psi, cutoff);

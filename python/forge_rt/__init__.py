@@ -34,6 +34,8 @@ from forge_rt.head import Head  # type: ignore[assignment]  # likewise
 from forge_rt.paths import asset_path, cmake_dir, include_dir, library_path
 
 if TYPE_CHECKING:
+    from forge_rt import annotation as annotation
+    from forge_rt import next3d_people as next3d_people
     from forge_rt.production import Inspection as Inspection
     from forge_rt.production import Plan as Plan
     from forge_rt.production import Progress as Progress
@@ -48,10 +50,15 @@ if TYPE_CHECKING:
 _PRODUCTION = ("Inspection", "Plan", "Progress", "Replayed", "RunResult", "batches", "generate", "inspect", "replay")
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PRODUCTION:
-        import importlib
+_MODULES = ("annotation", "next3d_people")
 
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _MODULES:
+        return importlib.import_module(f"forge_rt.{name}")
+    if name in _PRODUCTION:
         return getattr(importlib.import_module("forge_rt.production"), name)
     raise AttributeError(f"module 'forge_rt' has no attribute {name!r}")
 

@@ -9,7 +9,7 @@ import numpy.typing
 import os
 import typing
 import typing_extensions
-__all__: list[str] = ['Binding', 'Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAnalyzer', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'FaceTracker', 'ForgeError', 'ForgeHead', 'GraphPort', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NeuralMesh', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'Session', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'TriPlaneDecoder', 'UnsupportedError', 'VolumeRenderOutput', 'assemble_planes', 'best_isa', 'bias_act', 'check_device', 'contour_rows', 'crop_resize', 'cuda_status', 'downsample2d', 'encode_png', 'engine_cache_key', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'neural_texture', 'neural_view', 'num_threads', 'op_paths', 'orthographic_positions', 'orthographic_view', 'planes_from_nchw', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'resize_antialias', 'resize_paste', 'sample_density', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'upfirdn2d', 'upsample2d', 'vertex_normals', 'volume_render']
+__all__: list[str] = ['Binding', 'Bundle', 'Camera', 'CancelledError', 'CorruptFileError', 'DeviceUnavailableError', 'FaceAnalyzer', 'FaceAppearance', 'FaceCapture', 'FaceImages', 'FaceLight', 'FaceParameters', 'FaceTracker', 'ForgeError', 'ForgeHead', 'Generator', 'GeneratorHead', 'GeneratorIdentity', 'GraphPort', 'HairShape', 'Head', 'HeadBasis', 'HeadMesh', 'HeadPosed', 'InputOutputError', 'InternalError', 'InvalidArgumentError', 'LabelHabit', 'LabelInfo', 'NeuralMesh', 'NotFoundError', 'OccluderPose', 'OutOfMemoryError', 'Random', 'RasterOutput', 'Session', 'SliderInfo', 'TarWriter', 'Tensor', 'Topology', 'TriPlaneDecoder', 'UnsupportedError', 'VolumeRenderOutput', 'assemble_planes', 'best_isa', 'bias_act', 'check_device', 'contour_rows', 'crop_resize', 'cuda_status', 'downsample2d', 'encode_png', 'engine_cache_key', 'fill_enclosed', 'from_dlpack', 'head_lbs', 'interpolate', 'isa', 'isa_reason', 'label_coverage', 'label_majority', 'memory_report', 'mouth_box', 'neural_texture', 'neural_view', 'num_threads', 'op_paths', 'orthographic_positions', 'orthographic_view', 'planes_from_nchw', 'point_visibility', 'points_on_mesh', 'project_labels', 'random_uniform', 'rasterize', 'read_safetensors', 'resize_antialias', 'resize_paste', 'sample_density', 'sample_texture', 'set_isa', 'set_num_threads', 'sha256', 'to_rgb8', 'upfirdn2d', 'upsample2d', 'vertex_normals', 'volume_render']
 class ForgeError(Exception):
     code: typing.ClassVar[str]
 class CancelledError(ForgeError, RuntimeError):
@@ -1276,6 +1276,118 @@ class FaceTracker:
         ...
     def update(self, image: typing.Any, time_s: typing.SupportsFloat | typing.SupportsIndex, format: str, bt709: bool) -> _FaceResult:
         ...
+class GeneratorIdentity:
+    """
+    What depends on z and the conditioning camera alone. Read-only; made by Generator.identity.
+    """
+    def __len__(self) -> int:
+        ...
+    @property
+    def model(self) -> str:
+        """
+        hash of the bundle that made it
+        """
+    @property
+    def static_planes(self) -> typing.Any:
+        """
+        [N, 3 C, H, W] float32
+        """
+    @property
+    def texture(self) -> typing.Any:
+        """
+        [N, h, w, T] float32 (CUDA: [N, T, h, w]); None for EG3D
+        """
+    @property
+    def ws(self) -> typing.Any:
+        """
+        [N, num_ws, w_dim] float32, truncated
+        """
+class GeneratorHead:
+    """
+    What depends on identity and mesh. Read-only; made by Generator.expression.
+    """
+    def __len__(self) -> int:
+        ...
+    @property
+    def alpha(self) -> typing.Any:
+        """
+        [N, 1, H, W] float32, how much of the front plane is the mesh's; None for EG3D
+        """
+    @property
+    def model(self) -> str:
+        """
+        hash of the bundle that made it
+        """
+    @property
+    def mouth_box(self) -> typing.Any:
+        """
+        [N, 4] int64: row0, row1, column0, column1 in the front view; None for EG3D
+        """
+    @property
+    def planes(self) -> typing.Any:
+        """
+        [N, 3, H, W, C] float32 or float16
+        """
+    @property
+    def stages(self) -> dict[str, Tensor]:
+        """
+        name -> [N, ...] float32 of the stages between, with keep_stages
+        """
+    @property
+    def style(self) -> typing.Any:
+        """
+        [N, w_dim] float32, of the super-resolution
+        """
+class _GeneratorView:
+    @property
+    def depth(self) -> typing.Any:
+        ...
+    @property
+    def depth_m(self) -> typing.Any:
+        ...
+    @property
+    def features(self) -> typing.Any:
+        ...
+    @property
+    def image(self) -> typing.Any:
+        ...
+    @property
+    def image_raw(self) -> typing.Any:
+        ...
+    @property
+    def weight(self) -> typing.Any:
+        ...
+class Generator:
+    """
+    Compiled Generator; use forge_rt.Generator.
+    """
+    @staticmethod
+    def load(bundle: os.PathLike | str | bytes, *, device: str, provider: str, precision: str, threads: typing.SupportsInt | typing.SupportsIndex) -> Generator:
+        ...
+    def expression(self, identity: GeneratorIdentity, vertices: typing.Any, landmarks: typing.Any, *, rows: typing.Any, mouth_box: str, planes: str, keep_stages: bool) -> GeneratorHead:
+        ...
+    def identity(self, z: typing.Any, conditioning: typing.Any, psi: typing.SupportsFloat | typing.SupportsIndex | None, cutoff: typing.SupportsInt | typing.SupportsIndex | None) -> GeneratorIdentity:
+        ...
+    def view(self, head: GeneratorHead, cameras: typing.Any, *, rows: typing.Any, resolution: typing.SupportsInt | typing.SupportsIndex, coarse: typing.SupportsInt | typing.SupportsIndex, fine: typing.SupportsInt | typing.SupportsIndex, randomness: str, u_coarse: typing.Any, u_fine: typing.Any, seed: typing.SupportsInt | typing.SupportsIndex, index: typing.Any, depth_resolution: typing.SupportsInt | typing.SupportsIndex, depth_only: bool, skip_weight: typing.SupportsFloat | typing.SupportsIndex, features: bool) -> _GeneratorView:
+        ...
+    @property
+    def device(self) -> str:
+        ...
+    @property
+    def hash(self) -> str:
+        ...
+    @property
+    def info(self) -> dict:
+        ...
+    @property
+    def precision(self) -> str:
+        ...
+    @property
+    def provider(self) -> str:
+        ...
+    @property
+    def provider_reason(self) -> str:
+        ...
 class NeuralMesh:
     """
     Topology and texture coordinates that carry a neural texture; prepared once.
@@ -1613,6 +1725,10 @@ def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None:
 def sha256(data: typing_extensions.Buffer) -> str:
     """
     64 lower-case digits.
+    """
+def to_rgb8(image: typing.Any) -> Tensor:
+    """
+    [M, 3, H, W] float32, nominally -1..1 -> [M, H, W, 3] uint8 on the CPU: clamp(127.5 x + 128, 0, 255), truncated as published.
     """
 def upfirdn2d(x: typing.Any, filter: typing.Any, *, up: typing.Any = 1, down: typing.Any = 1, padding: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(4)"] = [0, 0, 0, 0], flip_filter: bool = False, gain: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> Tensor:
     """

@@ -65,13 +65,15 @@ class FitOptions:
     edge_pixels: float = (
         2.7  #: neighbours farther apart in depth than so many widths of a pixel are an edge, and are left out
     )
-    outside_face: float = 0.25  #: weight of pixels outside of the landmarks' outline, where hair is
+    outside_face: float = 0.25  #: weight of pixels outside of the landmarks' outline …
+    hair: float = 0.55  #: … where distances count up to this share of the width if the volume lies in front: hair must not stretch a head
     widest_m: float = 0.03  #: distances that count at the start …
     narrowest_m: float = 0.003  #: … and at the end, unless noise needs more
-    # The prior's standard deviations, against data of 1 mm at 100 independent pixels a sample.
+    patch_m: float = 0.06  #: errors are independent from one patch of the head to the next, not from pixel to pixel nor from head to head
+    # The prior's standard deviations.
     rotation_rad: float = 0.1
-    scale: float = 0.06
-    shear: float = 0.04
+    scale: float = 0.05
+    shear: float = 0.02
     translation_m: float = 0.03
 
 
@@ -156,7 +158,8 @@ def fit(
         raise InvalidArgumentError(
             f"no pixel of the {len(views)} samples has opacity {o.solid}: the generator draws no surface there, or the cameras miss it"
         )
-    current, width, converged, step, kept = first, o.widest_m, False, 0, 0.0
+    current, width, narrow, information = first, o.widest_m, np.inf, 0.0
+    converged, step, settled, kept = False, 0, 0, 0.0
     for step in range(1, o.iterations + 1):
         if tell is not None:
             tell(step, o.iterations, "fitting")
@@ -165,20 +168,24 @@ def fit(
             raise InvalidArgumentError(
                 f"mesh and volume meet at {rows.residual.size} pixels of {len(views)} samples: the start is too far off, or the head is another one"
             )
-        weight = (
-            rows.weight * np.clip(1 - (rows.residual / width) ** 2, 0, None) ** 2
-        )  # Tukey: what is far off does not count at all
+        reach = np.where(~rows.inside & (rows.residual > 0), o.hair * width, width)
+        weight = rows.weight * np.clip(1 - (rows.residual / reach) ** 2, 0, None) ** 2  # Tukey's
         kept = float((weight > 0.5 * rows.weight).mean())
-        moved = _step(rows, weight, current, first, len(views), o, world)
+        if settled < _SETTLE:  # after that both stay: a fixed problem has an end
+            before_m, narrow = narrow, max(o.narrowest_m, 4.5 * _noise(rows, weight, width))
+            settled = settled if narrow > 0.95 * before_m else 0  # still finding out how much is noise
+            patches, error = _patches(rows, weight, o.patch_m)
+            information = patches / max(error, _LEAST_ERROR_M) ** 2
+        moved = _step(rows, weight, current, first, information, o, world)
         current = current + moved
-        # the widest displacement of a head's points; the noise of what is inside bounds how narrow the weights may get
+        # the widest displacement of a head's points
         shift_m = float(np.linalg.norm(np.array([0.1, 0.1, 0.1, 1]) @ np.abs(moved).T)) / world.scale
-        noise = 1.4826 * float(np.median(np.abs(rows.residual[weight > 0.25 * rows.weight])) if kept else width)
-        narrow = max(o.narrowest_m, 4.5 * noise)
-        converged = shift_m < 2e-5 and width <= 1.1 * narrow
+        settled += int(width <= 1.1 * narrow)
+        converged = shift_m < 2e-5 and settled > 0
         if converged:
             break
-        width = max(0.75 * width, narrow) if width > narrow else narrow
+        if settled < _SETTLE:
+            width = max(0.75 * width, narrow)
     before, after = (quality(labels, views, a, world, bounds=box) for a in (first, current))
     return Fit(current, first, before, after, step, converged, kept, world, box)
 
@@ -225,6 +232,7 @@ class _Rows:
     normal: NDArray[np.float64]  #: [P, 3] world
     point: NDArray[np.float64]  #: [P, 4] mesh, head frame in metres, and 1
     residual: NDArray[np.float64]  #: [P] metres, positive where the volume lies in front of the mesh
+    inside: NDArray[np.bool_]  #: [P] of the face
     weight: NDArray[np.float64]  #: [P]
 
 
@@ -253,7 +261,7 @@ def _compare(
     residual = np.einsum("pk,pk->p", normal, surface.points[use][facing] - point @ alignment.T) / world.scale
     pixels = at.project(at.to_camera(apply(alignment, views.landmarks)), size)
     inside = face_region(pixels, size)[use][facing]
-    return _Rows(normal, point, residual, np.where(inside, 1.0, o.outside_face))
+    return _Rows(normal, point, residual, inside, np.where(inside, 1.0, o.outside_face))
 
 
 def _edges(depth: np.ndarray, covered: np.ndarray, focal: np.ndarray, pixels: float) -> NDArray[np.bool_]:
@@ -272,15 +280,44 @@ def _edges(depth: np.ndarray, covered: np.ndarray, focal: np.ndarray, pixels: fl
     return out
 
 
-_DATA_M, _PIXELS = 1e-3, 100.0
+#: Steps with the narrowest weights after which these are left as they are.
+_SETTLE = 4
+
+
+def _noise(rows: _Rows, weight: np.ndarray, width: float) -> float:
+    """Standard deviation of the distances that count, inside of the face."""
+    counted = np.abs(rows.residual[(weight > 0.25 * rows.weight) & rows.inside])
+    return 1.4826 * float(np.median(counted)) if counted.size else width
+
+
+#: Patches are never trusted more than this.
+_LEAST_ERROR_M = 1e-4
+
+
+def _patches(rows: _Rows, weight: np.ndarray, side_m: float) -> tuple[int, float]:
+    """How many patches of the head count, and how far their mean distances are typically off: what is left when noise has averaged out."""
+    cells = np.floor(rows.point[:, :3] / side_m).astype(np.int64)
+    cells -= cells.min(0)
+    size = cells.max(0) + 1
+    index = (cells[:, 0] * size[1] + cells[:, 1]) * size[2] + cells[:, 2]
+    total = np.bincount(index, weight)
+    good = total > 0.1 * total.sum() / max(np.count_nonzero(total), 1)
+    mean = np.bincount(index, weight * rows.residual)[good] / total[good]
+    return int(good.sum()), 1.4826 * float(np.median(np.abs(mean)))
 
 
 def _step(
-    rows: _Rows, weight: np.ndarray, current: Floats, first: Floats, samples: int, o: FitOptions, world: World
+    rows: _Rows,
+    weight: np.ndarray,
+    current: Floats,
+    first: Floats,
+    information: float,
+    o: FitOptions,
+    world: World,
 ) -> Floats:
-    """[3, 4] change of the map that takes the weighted distances to their least."""
+    """[3, 4] change of the map that takes the weighted distances to their least. `information`: of all data, 1 / m²."""
     jacobian = (rows.normal[:, :, None] * rows.point[:, None, :]).reshape(-1, 12) / world.scale  # of n · (A p), metres
-    share = samples * _PIXELS / (max(float(weight.sum()), 1e-9) * _DATA_M**2)
+    share = information / max(float(weight.sum()), 1e-9)
     weighted = jacobian * (weight * share)[:, None]
     prior = _prior(first, rows.point[:, :3].mean(0), o, world)
     normal = jacobian.T @ weighted + prior.T @ prior
@@ -350,7 +387,7 @@ def collect(
         cameras = np.stack([d.label25 for d in some])
         z = np.stack([d.z for d in some])
         identity = generator.identity(z, cameras.astype(np.float32) if generator.info.conditioning == "view" else None)
-        head = generator.expression(identity, vertices, landmarks)
+        head = generator.expression(identity, vertices, landmarks, mouth_box="clamp")
         want = first < pictures
         view = generator.view(head, cameras.astype(np.float32), depth_resolution=resolution, depth_only=not want)
         parts.append((vertices, landmarks, cameras, images(view.depth_m), images(view.weight)))

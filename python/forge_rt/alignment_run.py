@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,12 @@ from forge_rt import bundles
 from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.alignment import Fit, Tell, collect, fit, sheet
 from forge_rt.annotation.labels import MeshLabels
-from forge_rt.annotation.presets import PRESETS, Draw
+from forge_rt.annotation.presets import PRESETS, Preset
 from forge_rt.annotation.world import World
-from forge_rt.forge_head import ForgeHead
-from forge_rt.head import Head
+from forge_rt.driving_heads import driving_head
+from forge_rt.generator import Generator
 from forge_rt.production.files import write_atomically
 
-#: draws → (vertices [B, V, 3], landmarks [B, 68, 3]), head frame, metres
-Meshes = Callable[[Sequence[Draw]], tuple[np.ndarray, np.ndarray]]
 _PICTURES = 6
 
 
@@ -34,8 +31,7 @@ class RunOptions:
     resolution: int = 128
     device: str = "cpu"
     head: Path | None = None
-    landmarks: Path | None = None
-    contour: Path | None = None
+    landmarks: str | None = None
     start: Path | None = None
 
 
@@ -73,23 +69,24 @@ class Result:
 
 
 def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Result:
-    import forge_rt
-
-    generator: Any = forge_rt.Generator(bundle, device=options.device)  # type: ignore[attr-defined]
+    generator = Generator(bundle, device=options.device)
     info = generator.info
     if not info.vertices:
         raise UnsupportedError(
             f"{bundles.name_of(bundle)} is given no mesh (family {info.family}): there is nothing to align"
         )
     world = World(float(info.world_scale), tuple(float(s) for s in info.world_shift))  # type: ignore[arg-type]
-    labels, meshes, forge_head = _head(info, options)
-    name = options.preset or ("next3d-mini" if forge_head is not None else "synthforge-alignment")
+    head = driving_head(
+        bundle, info.head_family, info.vertices, sha256=info.head_sha256, head=options.head, landmarks=options.landmarks
+    )
+    labels = MeshLabels.plain(head.family, head.vertices, head.triangles)
+    name = options.preset or ("next3d-mini" if head.forge_head is not None else "synthforge-alignment")
     if name not in PRESETS:
         raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-    sampler = PRESETS[name].sampler(z_dim=info.z_dim, world=world, head=forge_head, size=options.resolution)
+    sampler = _preset(name, info).sampler(z_dim=info.z_dim, world=world, head=head.forge_head, size=options.resolution)
     draws = [sampler.draw(options.seed, n) for n in range(options.samples)]
-    views, pictures = collect(generator, draws, meshes, resolution=options.resolution, pictures=_PICTURES, tell=tell)
-    made = fit(labels, views, world=world, start=_start(info, options), bounds=_bounds(bundle, info), tell=tell)
+    views, pictures = collect(generator, draws, head.mesh, resolution=options.resolution, pictures=_PICTURES, tell=tell)
+    made = fit(labels, views, world=world, start=_start(info, options), bounds=_bounds(info), tell=tell)
     document = {
         "format": "forge_rt alignment", "version": 1,
         "alignment": [[round(float(v), 9) for v in row] for row in made.alignment],
@@ -103,6 +100,15 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
     return Result(document, made, sheet(labels, views, made, pictures))
 
 
+def _preset(name: str, info: Any) -> Preset:
+    """Cameras stand where the model's own configuration has them."""
+    preset, rendering = PRESETS[name], info.config.get("rendering", {})
+    x, y, z = rendering.get("avg_camera_pivot", preset.pivot)
+    return replace(
+        preset, radius=float(rendering.get("avg_camera_radius", preset.radius)), pivot=(float(x), float(y), float(z))
+    )
+
+
 def _start(info: Any, options: RunOptions) -> Any:
     if options.start is not None:
         from forge_rt.export.readers.alignment import read_alignment
@@ -111,50 +117,10 @@ def _start(info: Any, options: RunOptions) -> Any:
     return info.alignment
 
 
-def _bounds(bundle: Path, info: Any) -> Any:
+def _bounds(info: Any) -> Any:
     """What the bundle says, or its box."""
-    given = bundles.info(bundle).manifest.get("generator", {}).get("bounds")
+    given = getattr(info, "bounds", None)
     if given is not None:
         return given
     half = float(info.config.get("rendering", {}).get("box_warp", 1.0)) / 2
     return [[-half] * 3, [half] * 3]
-
-
-def _head(info: Any, options: RunOptions) -> tuple[MeshLabels, Meshes, ForgeHead | None]:
-    if info.head_family == "forgehead":
-        if options.head is not None:
-            raise InvalidArgumentError("this model was made for ForgeHead, which is part of forge_rt; leave --head out")
-        forge = ForgeHead()
-
-        def of_forge(draws: Sequence[Draw]) -> tuple[np.ndarray, np.ndarray]:
-            mesh = forge.mesh([d.face for d in draws if d.face is not None])
-            return np.asarray(mesh.vertices), np.asarray(mesh.landmarks)
-
-        count = np.asarray(forge.mesh(forge.neutral()).vertices).shape[1]
-        _same_head(count, info, "ForgeHead")
-        return MeshLabels.plain("forgehead", count, forge.triangles), of_forge, forge
-    if options.head is None or options.landmarks is None or options.contour is None:
-        raise InvalidArgumentError(
-            "this model was made for FLAME: give --head generic_model.pkl, --landmarks (static, .pkl) and --contour (dynamic, .npy)"
-        )
-    flame = Head.load(
-        options.head, static_landmarks=options.landmarks, dynamic_landmarks=options.contour, contour_sign=1
-    )
-    _same_head(flame.n_vertices, info, options.head.name)
-
-    def of_flame(draws: Sequence[Draw]) -> tuple[np.ndarray, np.ndarray]:
-        shape, expression = (
-            np.stack([getattr(d, part)[:most] for d in draws])
-            for part, most in (("shape", flame.n_shape), ("expression", flame.n_expression))
-        )
-        mesh = flame.evaluate(shape=shape, expression=expression)
-        return np.asarray(mesh.vertices), np.asarray(mesh.landmarks)
-
-    return MeshLabels.plain("flame", flame.n_vertices, flame.faces), of_flame, None
-
-
-def _same_head(vertices: int, info: Any, name: str) -> None:
-    if vertices != info.vertices:
-        raise InvalidArgumentError(
-            f"{name} has {vertices} vertices, this model was made for a head of family {info.head_family!r} with {info.vertices}"
-        )

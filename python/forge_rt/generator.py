@@ -199,10 +199,9 @@ class Generator:
 
         Raises InvalidArgumentError; UnsupportedError where the bundle's super-resolution does not take features of that resolution.
         """
-        count = len(cameras)
         if index is not None:
             index = np.asarray(index, np.uint64)
-        u_coarse, u_fine = (_draws(u, count) for u in (u_coarse, u_fine))
+        u_coarse, u_fine = (_draws(u, np.shape(cameras)[0]) for u in (u_coarse, u_fine))
         made = self._generator.view(
             head, cameras, rows=rows, resolution=resolution, coarse=coarse, fine=-1 if fine is None else fine,
             randomness=randomness, u_coarse=u_coarse, u_fine=u_fine, seed=seed, index=index, depth_resolution=depth_resolution,
@@ -248,6 +247,8 @@ def _draws(values: Any, count: int) -> Any:
     """[M, R, K] of numbers that may come in the published shapes [M, R, K, 1] or [M · R, K]."""
     if values is None:
         return None
+    if not hasattr(values, "reshape"):
+        values = np.asarray(values, np.float32)
     shape = tuple(values.shape)
     if len(shape) == 4 and shape[3] == 1:
         return values.reshape(shape[:3])

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forge_rt import _core
+from forge_rt import _core, golden_generators
 from forge_rt._core import CorruptFileError, InvalidArgumentError, UnsupportedError
 from forge_rt.backend import Session
+from forge_rt.golden_measures import MEASURES, Outputs, some
 
 if TYPE_CHECKING:
     from forge_rt.bundles import BundleInfo
@@ -29,13 +30,6 @@ LARGEST = 200_000  #: bytes of stored outputs and pictures
 PLACES = 0.01  #: of the crop: mean error that no variant's landmarks may exceed, whatever its precision cost
 SIDE = 256  #: of the picture, pixels; networks of other sizes see it enlarged or reduced
 FP32 = 1e-3  #: largest difference between machines in float32
-Outputs = dict[str, np.ndarray]
-#: how an output is compared: largest difference, or share of elements that differ
-_MEASURES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "max": lambda a, b: float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max(initial=0.0)),
-    "mean": lambda a, b: float(np.abs(a.astype(np.float64) - b.astype(np.float64)).mean()),
-    "share": lambda a, b: float((a != b).mean()),
-}
 
 
 def head(path: Path, inputs: dict[str, Any], pictures: Outputs) -> Outputs:
@@ -94,7 +88,7 @@ def networks(path: Path, inputs: dict[str, Any], pictures: Outputs) -> Outputs:
                 for piece, values in split(
                     name, ready[name], landmark_columns(manifest) if part == "faces" else {}
                 ).items():
-                    outputs[f"{variant}/{piece}"] = _some(values, inputs["numbers"])
+                    outputs[f"{variant}/{piece}"] = some(values, inputs["numbers"])
     return outputs
 
 
@@ -119,12 +113,6 @@ def split(name: str, values: np.ndarray, columns: Mapping[str, Sequence[str]]) -
     for i, column in enumerate(columns[name]):
         groups.setdefault("xy" if column in ("x", "y") else column, []).append(i)
     return {f"{name}/{group}": values[..., which] for group, which in groups.items()}
-
-
-def _some(values: np.ndarray, numbers: int) -> np.ndarray:
-    """At most `numbers` of the values, evenly spread; the step is odd so that it does not walk along one column of a map."""
-    step = -(-values.size // numbers)
-    return np.ascontiguousarray(values.ravel()[:: step | 1 if step > 1 else 1], np.float32)
 
 
 def _variants(manifest: dict[str, Any], path: Path) -> dict[str, list[tuple[str, Session]]]:
@@ -210,7 +198,7 @@ def _network_tolerances(outputs: Outputs) -> dict[str, tuple[str, float]]:
         if variant == "fp32" or exact is None:
             bars[name] = ("max", FP32)
         else:
-            bar = 2 * _MEASURES["mean"](values, exact) + 1e-4
+            bar = 2 * MEASURES["mean"](values, exact) + 1e-4
             bars[name] = ("mean", float(f"{min(bar, PLACES) if tensor.endswith('/xy') else bar:.1e}"))
     return bars
 
@@ -224,10 +212,13 @@ class _Family:
 
 
 _NETWORKS = _Family(networks, _network_inputs, _portrait, _network_tolerances)
+_GENERATORS = _Family(golden_generators.run, golden_generators.inputs, lambda _: {}, golden_generators.tolerances)
 _FAMILIES = {
     "head": _Family(head, lambda _: _HEAD[0], lambda _: {}, lambda _: _HEAD[1]),
     "faces": _NETWORKS,
     "detector": _NETWORKS,
+    "next3d": _GENERATORS,
+    "eg3d": _GENERATORS,
 }
 
 
@@ -287,10 +278,10 @@ def compare(about: BundleInfo) -> list[tuple[str, float, float]]:
     outputs = run(about.path, golden.get("inputs", {}), stored)
     rows = []
     for name, rule in golden["tolerance"].items():
-        if name not in stored or rule.get("measure") not in _MEASURES:
+        if name not in stored or rule.get("measure") not in MEASURES:
             raise CorruptFileError(f"{about.path}: golden sample has no '{name}', or no measure this version knows")
         ours, theirs = outputs.get(name), stored[name]
         same = ours is not None and ours.shape == theirs.shape and ours.dtype == theirs.dtype
-        error = _MEASURES[rule["measure"]](ours, theirs) if same and ours is not None else float("inf")
+        error = MEASURES[rule["measure"]](ours, theirs) if same and ours is not None else float("inf")
         rows.append((name, error, float(rule["at_most"])))
     return rows

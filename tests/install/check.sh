@@ -55,6 +55,9 @@ build example_c "$root/examples/c"
 ./example_c/draw_face "$head" 7 0 c
 build example_cpp "$root/examples/cpp"
 ./example_cpp/draw_face "$head" cpp.ppm
+FORGE_RT_ORT_LIBRARY=$("$python" -c 'from forge_rt import backend; print(backend.runtime_info().path)') \
+  ./example_cpp/turn_head "$(dirname "$head")/next3d-mini.forge" "$head" turned.ppm
+test "$(stat -c %s turned.ppm)" -gt 900000
 for image in c.ppm c_labels.pgm cpp.ppm; do test "$(stat -c %s "$image")" -gt 65536; done
 "$python" "$root/examples/python/first_face.py" out
 for image in face labels smile; do test -s "out/$image.png"; done

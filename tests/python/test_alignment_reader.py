@@ -32,7 +32,7 @@ def weights(seed: int = 0) -> dict[str, np.ndarray]:
 
 def published(points: np.ndarray, w: dict[str, np.ndarray]) -> np.ndarray:
     """The published steps, one after the other."""
-    p = (points + [0, -0.01, -0.01]) * 2.5
+    p = (points + np.array([0, -0.01, -0.01])) * 2.5
     p[..., 2] += np.sqrt(2) / 10
     w = {name: np.float32(value).astype(float) for name, value in w.items()}
     return (p @ w["fc1.weight"].T + w["fc1.bias"]) @ w["fc2.weight"].T + w["fc2.bias"]
@@ -183,12 +183,10 @@ def test_fuzz(tmp_path, saved):
         )
 
     for k in range(600):
-        if k % 3:
-            data = _rezipped(
-                original, lambda name, raw: spoil(raw) if name.endswith("data.pkl") or "/data/" in name else raw
-            )
-        else:
-            data = spoil(original)
+        inside = _rezipped(
+            original, lambda name, raw: spoil(raw) if name.endswith("data.pkl") or "/data/" in name else raw
+        )
+        data = inside if k % 3 else spoil(original)
         (tmp_path / "fuzz.pth").write_bytes(data)
         try:
             assert read_alignment(tmp_path / "fuzz.pth").shape == (3, 4)

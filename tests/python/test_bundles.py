@@ -167,7 +167,7 @@ def test_command_line(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     done = cli("models", FORGE_RT_MODELS=str(small.parent))
     assert done.returncode == 0 and "forgehead: head" in done.stdout and "small: table" in done.stdout
     names = [row["name"] for row in json.loads(cli("models", "--json").stdout)]
-    assert names == ["detect-mini", "faces-mini", "forgehead"]
+    assert names == ["detect-mini", "faces-mini", "forgehead", "next3d-mini"]
     done = cli("verify", "forgehead", small)
     assert done.returncode == 0 and "ok   vertices" in done.stdout and "only its hashes" in done.stdout
     (small / "a.bin").write_bytes(b"two")
@@ -176,7 +176,7 @@ def test_command_line(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert done.returncode == 1 and "DAMAGED" in done.stdout
     said = one_error(cli("verify", "nothing"))
     assert (
-        "the installed ones are: detect-mini, faces-mini, forgehead" in said
+        "the installed ones are: detect-mini, faces-mini, forgehead, next3d-mini" in said
         and "FORGE_RT_MODELS" in said
         and "forge-rt models" in said
     )

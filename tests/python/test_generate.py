@@ -272,7 +272,7 @@ def test_agreement_tells_good_labels_from_shifted_ones(head: fr.ForgeHead) -> No
         ({"views": 0}, "views must be"),
         ({"shard_size": 0}, "shard_size must be"),
         ({"count": 2**31 - 1, "shard_size": 1}, "shard_size must be at least 2148"),
-        ({"extras": ("normal",)}, "extras are any of normals, uv, layers, soft, got 'normal'"),
+        ({"extras": ("normal",)}, "extras are any of normals, uv, layers, volume_depth, soft, got 'normal'"),
         ({"min_visible": 2}, "min_visible must be"),
         ({"camera": "frnotal"}, 'did you mean "frontal"'),
         ({"camera": {"yaw_deg": "left"}}, "camera.yaw_deg"),

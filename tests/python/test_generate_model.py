@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from data_sets import cli, members, one_error, read_json, tree
 from forge_rt.production.samples import SampleMaker
 from forge_rt.production.sources import open_source
 
-PLAN = fr.Plan(count=6, seed=3, model="next3d-mini", size=256, shard_size=4)
+PLAN = fr.Plan(count=6, seed=3, model="next3d-mini", shard_size=4)
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run") / "shards"
+    assert PLAN.size == 256
     fr.generate(PLAN, folder, batch=4)
     return folder
 
@@ -84,6 +86,25 @@ def test_a_stopped_run_goes_on(shards: Path, tmp_path: Path) -> None:
 def test_replay_is_identical(shards: Path, tmp_path: Path) -> None:
     (replayed,) = fr.replay(shards, [5], tmp_path / "again")
     assert replayed.identical, replayed.note
+    (more,) = fr.replay(shards, [5], tmp_path / "more", extras=["volume_depth", "normals"])
+    assert more.identical, more.note
+
+
+def test_a_model_may_move(shards: Path, tmp_path: Path) -> None:
+    """Records name a model by what it holds; folders of the machine are not in a data set's manifest."""
+    first, second = tmp_path / "a/next3d-mini.forge", tmp_path / "b/next3d-mini.forge"
+    for path in (first, second):
+        shutil.copytree(fr.asset_path("next3d-mini.forge"), path)
+    plan = replace(PLAN, count=2, shard_size=1, model=str(first))
+    fr.generate(plan, tmp_path / "set")
+    shutil.rmtree(first)
+    assert not fr.inspect(tmp_path / "set").problems
+    assert str(tmp_path) not in (tmp_path / "set/manifest.json").read_text()
+    with pytest.raises(fr.NotFoundError, match="no bundle"):
+        fr.replay(tmp_path / "set", [1], tmp_path / "again")
+    (replayed,) = fr.replay(tmp_path / "set", [1], tmp_path / "again", model=str(second))
+    assert replayed.identical, replayed.note
+    assert fr.generate(out=tmp_path / "set", resume=True, model=str(second)).made == 0
 
 
 def test_views_show_one_person(tmp_path: Path) -> None:
@@ -152,9 +173,15 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
     assert "style has no meaning" in error(*mini, "--style", "wild")
     assert "'layers' does not exist" in error(*mini, "--with", "layers")
     assert "conditioning must be frontal or view" in error(*mini, "--conditioning", "side")
-    assert "head belongs to generators of FLAME heads" in error(*mini, "--head", "x.pkl")
+    assert "leave --head out" in error(*mini, "--head", "x.pkl")
     assert "preset must be one of" in error(*mini, "--preset", "mine")
-    assert "leave it out, or name one as model" in error("--psi", 0.5)
+    assert "psi belongs to generator models" in error("--psi", 0.5)
+    assert "belongs to generator models" in error("--with", "volume_depth")
+    assert "head_labels belongs to FLAME heads" in error(*mini, "--head-labels", "x.png")
+    assert "supersample has no meaning" in error(*mini, "--supersample", 4)
+    assert "cutoff must be at most 24" in error(*mini, "--cutoff", 99)
+    (tmp_path / "c.yaml").write_text("generator: 5\n")
+    assert "must hold options by name" in error(*mini, "--psi", 1, "--config", tmp_path / "c.yaml")
     assert not (tmp_path / "set").exists()
 
 
@@ -193,7 +220,7 @@ def flame(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     torch.manual_seed(0)
     model = fr_next3d().Next3D(narrow()).eval()
     folder = tmp_path_factory.mktemp("flame")
-    head = HeadReference("flame", 80, fr._core.sha256(np.ascontiguousarray(faces, np.int32).tobytes()))
+    head = HeadReference.of("flame", faces, 80)
     write_generator_bundle(
         model, folder / "flame.forge", mesh=UvMesh(faces, faces, uv, np.ones((8, 8), np.float32)), head=head
     )
@@ -227,7 +254,7 @@ def test_flame_drives_a_generator(flame: dict[str, str], tmp_path: Path) -> None
 def test_flame_options_are_asked_for(flame: dict[str, str], tmp_path: Path) -> None:
     plan = _flame_plan(flame)
     for missing, words in (
-        ("head", "name yours with --head"),
+        ("head", "give yours with --head"),
         ("head_labels", "--head-labels"),
         ("head_landmarks", "68 landmarks"),
     ):
@@ -235,3 +262,11 @@ def test_flame_options_are_asked_for(flame: dict[str, str], tmp_path: Path) -> N
         with pytest.raises(fr.InvalidArgumentError, match=words):
             fr.generate(out=tmp_path / "set", **{**plan, "generator": left})
     assert not (tmp_path / "set").exists()
+
+
+def test_the_guides_code_runs() -> None:
+    text = (Path(__file__).parents[2] / "docs/guides/generators.md").read_text()
+    code = text[text.index("```python\n") + 10 :]
+    names: dict[str, Any] = {}
+    exec(code[: code.index("```")], names)
+    assert names["view"].rgb8().shape == (3, 256, 256, 3)

@@ -20,6 +20,7 @@ from forge_rt.export.generators import World, bundle, proof, stages, topology, w
 from forge_rt.export.models import next3d  # noqa: E402
 from forge_rt.export.models.next3d import config as configs  # noqa: E402
 from forge_rt.export.models.next3d.views import UvMesh  # noqa: E402
+from forge_rt.topology import topology_sha256  # noqa: E402
 
 STAGES = ["mapping", "texture", "static", "mouth", "blend", "super_resolution"]
 
@@ -82,7 +83,7 @@ def test_a_bundle_holds_what_the_engine_reads(model, written):
     assert generator["sizes"] == {"num_ws": 18, "static_ws": 10, "super_resolution_input": 64, "image": 128}
     assert (generator["psi"], generator["cutoff"], generator["conditioning"]) == (0.5, 10, "frontal")
     assert generator["world"] == {"scale": 2.0, "shift": [0, 0.1, 0.2]} and generator["alignment"] is None
-    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology.topology_sha256(mesh().faces)}
+    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology_sha256(mesh().faces)}
     assert np.shape(generator["bounds"]) == (2, 3)
     assert held.manifest["variants"] == {
         "fp32": {"weights": "float32", "stages": {name: {"file": f"{name}.onnx"} for name in STAGES}}
@@ -95,6 +96,15 @@ def test_a_bundle_holds_what_the_engine_reads(model, written):
     assert np.array_equal(arrays["plane_axes"], configs.NEXT3D_AXES)
     for name, value in (("faces", mesh().faces), ("uvfaces", mesh().uvfaces), ("uv_face_mask", mesh().uv_mask)):
         assert np.array_equal(arrays[name], value), name
+
+
+def test_a_bundle_can_be_verified_anywhere(written, tmp_path):
+    result = bundles.verify(written[0])
+    assert result.passed and {name for name, _, _ in result.errors} >= {
+        "fp32/mapping/ws",
+        "fp32/super_resolution/image",
+    }
+    assert len(result.errors) == len(STAGES)
 
 
 def test_graphs_are_opset_20_in_one_file_with_a_free_batch(written):
@@ -112,7 +122,7 @@ def test_graphs_are_opset_20_in_one_file_with_a_free_batch(written):
 
 def test_a_batch_is_its_members(written, model):
     session = fr.Session(written[0] / "blend.onnx", threads=1)
-    given = proof._inputs(session, 3)
+    given = proof.normal_inputs(session, 3)
     together = session.run(given)["front"].numpy()
     for i in range(3):
         alone = session.run({k: np.ascontiguousarray(v[i : i + 1]) for k, v in given.items()})["front"].numpy()
@@ -163,7 +173,7 @@ def test_the_same_model_gives_the_same_bytes(model, written, tmp_path):
 
 def test_eg3d_has_three_stages(tmp_path):
     config = configs.EG3DConfig(
-        z_dim=8, w_dim=16, channel_base=256, channel_max=8, plane_resolution=32, plane_channels=4, superresolution="2X", sr_channels=(4, 4),
+        z_dim=8, w_dim=16, channel_base=256, channel_max=8, plane_resolution=32, plane_channels=8, superresolution="2X", sr_channels=(4, 4),
         feature_channels=4, decoder_hidden=8, neural_rendering_resolution=8, rendering=configs.RenderingConfig(depth_resolution=4),
     )  # fmt: skip
     write_generator_bundle(randomized(next3d.EG3D(config)), tmp_path / "eg3d.forge")
@@ -177,6 +187,41 @@ def test_random_noise_cannot_be_exported(tmp_path):
     with pytest.raises(fr.UnsupportedError, match="must be none or const in an exported model, got 'random'"):
         write_generator_bundle(next3d.Next3D(narrow(rendering=settings)), tmp_path / "x.forge", mesh=mesh())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("inside, outside, size", [(128, 144, 32), (130, 128, 36)])
+def test_short_convolutions_are_convolutions(inside, outside, size, tmp_path):
+    from forge_rt.export.generators import short
+    from forge_rt.export.generators.graph import Graph
+
+    assert (
+        short.pays(inside, outside, size) and not short.pays(inside, 64, size) and not short.pays(inside, outside, 16)
+    )
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, inside, size, size)).astype(np.float32)
+    weight = rng.standard_normal((outside, inside, 3, 3)).astype(np.float32) / np.float32(3 * inside**0.5)
+    g = Graph("short")
+    y = short.convolution(g, g.input("x", x.shape[1:]), g.weight("weight", weight), inside, outside, size)
+    path = tmp_path / "short.onnx"
+    path.write_bytes(g.model({"y": (y, [outside, size, size])}).SerializeToString())
+    got = fr.Session(path, threads=1).run({"x": x})["y"].numpy()
+    exact, plain = (
+        torch.nn.functional.conv2d(*(torch.from_numpy(v).to(kind) for v in (x, weight)), padding=1).numpy()
+        for kind in (torch.float64, torch.float32)
+    )
+    assert np.abs(got - exact).max() < 4 * np.abs(plain - exact).max()  # measured: 1.7
+
+
+def test_wide_networks_take_the_short_form(tmp_path):
+    config = configs.EG3DConfig(
+        z_dim=8, w_dim=16, channel_base=8192, channel_max=128, plane_resolution=64, plane_channels=8, superresolution="2X",
+        sr_channels=(128, 128), feature_channels=4, decoder_hidden=8, neural_rendering_resolution=8,
+        rendering=configs.RenderingConfig(depth_resolution=4),
+    )  # fmt: skip
+    model = randomized(next3d.EG3D(config))
+    kinds = {node.op_type for node in stages.stages(model)[1].build().graph.node}
+    assert "Split" in kinds
+    write_generator_bundle(model, tmp_path / "wide.forge")
 
 
 # ---- nothing half-written -------------------------------------------------------------------------------------------
@@ -199,7 +244,7 @@ def test_a_graph_that_deviates_is_not_written(model, tmp_path, monkeypatch, stag
         return found
 
     monkeypatch.setattr(bundle, "stages", changed)
-    with pytest.raises(ExportError, match=f"{stage}.onnx is not what it was exported from: max_abs of"):
+    with pytest.raises(ExportError, match=f"{stage}.onnx is not what it was exported from: "):
         write_generator_bundle(model, tmp_path / "x.forge", mesh=mesh())
     assert not list(tmp_path.iterdir())
 
@@ -218,6 +263,28 @@ def test_an_interrupted_export_leaves_what_was_there(model, written, tmp_path, m
     assert [p.name for p in tmp_path.iterdir()] == ["x.forge"] and bundles.info(path).hash == before
 
 
+def test_a_bundle_is_replaced_only_by_a_whole_one(tmp_path):
+    path, ready = tmp_path / "x.forge", tmp_path / "work" / "bundle"
+    for folder, text in ((path, "old"), (ready, "new")):
+        folder.mkdir(parents=True)
+        (folder / bundles.MANIFEST).write_text(text)
+    with pytest.raises(OSError):
+        bundle._replace(path, tmp_path / "work" / "missing", aside=tmp_path / "work" / "replaced")
+    assert (path / bundles.MANIFEST).read_text() == "old"
+    bundle._replace(path, ready, aside=tmp_path / "work" / "replaced")
+    assert (path / bundles.MANIFEST).read_text() == "new"
+
+
+def test_worlds_follow_the_configuration():
+    published = fr.camera.SYNTHFORGE_WORLD
+    for config in (configs.Next3DConfig(), configs.EG3DConfig()):
+        made = World.of_config(config)
+        assert made.scale == published["scale"] and made.shift == pytest.approx(published["shift"], abs=1e-12)
+    made = World.of_config(narrow(orth_scale=8.0, orth_shift=(0.1, 0.0, -0.05)), [[1, 0, 0, 0]] * 3)
+    assert made.scale == 4 and made.shift == pytest.approx([0.4, 0, -0.2 + 2**0.5 / 10])
+    assert made.alignment == [[1, 0, 0, 0]] * 3
+
+
 def test_targets_that_are_refused(model, tmp_path):
     (tmp_path / "x.forge").mkdir()
     for path, options, message in (
@@ -225,7 +292,10 @@ def test_targets_that_are_refused(model, tmp_path):
         (tmp_path / "x", {}, r"name ends in \.forge"),
         (tmp_path / "y.forge", dict(precision="int8"), "precision must be one of fp32, fp16"),
         (tmp_path / "y.forge", dict(conditioning="side"), "conditioning must be one of"),
-        (tmp_path / "y.forge", dict(psi=float("nan")), "psi must be a number"),
+        (tmp_path / "y.forge", dict(psi=float("nan")), r"psi must be -100\.\.100, got nan"),
+        (tmp_path / "y.forge", dict(psi=101), r"psi must be -100\.\.100, got 101"),
+        (tmp_path / "y.forge", dict(cutoff=-1), r"cutoff must be 0\.\.65536, got -1"),
+        (tmp_path / "y.forge", dict(cutoff=19), "cutoff must be at most the model's 18 styles, got 19"),
     ):
         with pytest.raises(fr.InvalidArgumentError, match=message):
             write_generator_bundle(model, path, mesh=mesh(), **options)
@@ -240,8 +310,8 @@ def test_targets_that_are_refused(model, tmp_path):
 def test_topologies_are_told_apart_in_any_order():
     faces = mesh().faces
     turned = np.roll(faces, 1, axis=1)[::-1]
-    assert topology.topology_sha256(turned) == topology.topology_sha256(faces)
-    assert topology.topology_sha256(faces[:, ::-1]) != topology.topology_sha256(faces)
+    assert topology_sha256(turned) == topology_sha256(faces)
+    assert topology_sha256(faces[:, ::-1]) != topology_sha256(faces)
     assert topology.HeadReference.of("flame", faces, 9).vertices == 9
 
 
@@ -265,7 +335,7 @@ BUFFERS = ("noise_const", "resample_filter", "w_avg", "uvcoords")
 def checkpoint(tmp_path_factory):
     """A narrow official file, and what it holds."""
     config = configs.Next3DConfig(
-        z_dim=16, w_dim=24, channel_base=512, channel_max=8, plane_channels=4, texture_channels=4, texture_resolution=32, decoder_hidden=8,
+        z_dim=16, w_dim=24, channel_base=512, channel_max=8, plane_channels=8, texture_channels=4, texture_resolution=32, decoder_hidden=8,
         feature_channels=4, sr_channels=(6, 4), topology=configs.Topology(4, 5, 7), rendering=configs.RenderingConfig(c_scale=1.0),
     )  # fmt: skip
     model = randomized(next3d.Next3D(config, dead_weights=True))
@@ -280,6 +350,13 @@ def command(*arguments):
     return CliRunner().invoke(app, ["export", *map(str, arguments)])
 
 
+@pytest.mark.parametrize("name", ["export", "train"])
+def test_help_names_the_extra(name):
+    """Brackets would be markup to what prints it."""
+    result = CliRunner().invoke(app, [name, "--help"])
+    assert "forge-rt[cpu,export]" in result.output.replace("\n", "").replace(" ", "")
+
+
 def test_an_official_file_is_exported(checkpoint, tmp_path):
     path, _ = checkpoint
     out = tmp_path / "own.forge"
@@ -291,7 +368,7 @@ def test_an_official_file_is_exported(checkpoint, tmp_path):
     assert (generator["conditioning"], generator["psi"], generator["cutoff"]) == ("view", 0.6, 14)
     assert generator["config"]["rendering"]["depth_resolution"] == 6 and generator["config"]["blend_planes"] == "front"
     assert generator["world"]["shift"] == pytest.approx([0, -0.025, -0.025 + 0.1414213])
-    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology.topology_sha256(mesh().faces)}
+    assert generator["head"] == {"family": "flame", "vertices": 5, "sha256": topology_sha256(mesh().faces)}
     assert len(manifest["provenance"]["checkpoint_sha256"]) == 64 and str(tmp_path) not in json.dumps(manifest)
     arrays = bundles.Bundle.open(out).tensors("generator.safetensors")
     np.testing.assert_array_equal(arrays["uv_face_mask"].numpy(), ATTRIBUTES["uv_face_mask"][0, 0])
@@ -334,7 +411,7 @@ def test_a_state_dict_with_configuration_mask_and_flame(checkpoint, tmp_path):
     head = fr.Head.load(tmp_path / "own-head.forge")
     assert (head.n_vertices, head.n_shape, head.n_expression) == (5, 3, 1)
     assert head.evaluate().landmarks.shape == (1, 68, 3)
-    assert topology.topology_sha256(head.faces) == generator["head"]["sha256"]
+    assert topology_sha256(head.faces) == generator["head"]["sha256"]
 
 
 def test_files_that_do_not_fit(checkpoint, tmp_path):
@@ -361,7 +438,7 @@ def test_files_that_do_not_fit(checkpoint, tmp_path):
         (["next3d", path, "--landmarks", path], fr.InvalidArgumentError, "--landmarks goes with --flame"),
         (["eg3d", path, "--flame", other], fr.InvalidArgumentError, "EG3D has no head: leave out --flame"),
         (["next3d", path, "--network", "G"], fr.UnsupportedError, "has no network G"),
-        (["next3d", path, "--blend-planes", "side"], fr.InvalidArgumentError, "blend_planes must be front or all"),
+        (["next3d", tmp_path / "none.pkl", "--blend-planes", "side"], fr.InvalidArgumentError, "blend_planes must be front or all"),
     ):  # fmt: skip
         result = command(*arguments, "--out", out / "x.forge")
         assert isinstance(result.exception, kind), (arguments, result.exception, result.output)

@@ -175,3 +175,74 @@ def test_published_segmentation(check):
         pytest.skip("tests/golden has no synthforge.npz")
     for folder in folders:
         assert check(folder)[0] == 0
+
+
+# ---- a whole network ------------------------------------------------------------------------------------------------
+
+
+def other_network(path: Path) -> None:
+    """A file like e2e_small.npz with other widths, batch, poses and numbers of samples, computed by the PyTorch definition."""
+    torch = pytest.importorskip("torch")
+    from forge_rt.export.models import next3d
+    from forge_rt.export.models.next3d import config as configs
+    from forge_rt.export.models.next3d import views
+
+    known = dict(np.load(NEXT3D / "e2e_small.npz", allow_pickle=False))
+    g = torch.Generator().manual_seed(7)
+    config = configs.Next3DConfig(
+        z_dim=20, w_dim=40, channel_base=1024, channel_max=8, texture_resolution=64, texture_channels=6, plane_channels=8, decoder_hidden=24,
+        feature_channels=12, superresolution="2X", sr_channels=(12, 8), topology=configs.Topology(9952, 5094, 0),
+        neural_rendering_resolution=24,
+        rendering=configs.RenderingConfig(c_scale=1.0, depth_resolution=7, depth_resolution_importance=5),
+    )  # fmt: skip
+    model = next3d.Next3D(config).eval()
+    state = model.state_dict()
+    for name, tensor in state.items():
+        if name in ("faces", "uvfaces", "uvcoords"):
+            tensor.copy_(torch.from_numpy(known[f"sd.{name}"].astype(np.float32)))
+        elif name.endswith(("bias", "noise_strength", "w_avg")) and "affine" not in name:
+            tensor.copy_(0.1 * torch.randn(tensor.shape, generator=g))
+    with torch.no_grad():
+        v = np.concatenate([known["v"], known["v"] * np.float32([0.9, 1, 1]) + np.float32([0, 0.01, 0])])
+        mesh = views.UvMesh.from_buffers(model.faces, model.uvfaces, model.uvcoords, known["uv_mask"] / 255)
+        seen = views.rasterize_views(v[:, :-68], v[:, -68:], mesh, 256)
+        z, c = torch.randn(2, 20, generator=g), torch.from_numpy(known["c_render"]).repeat(2, 1)
+        coarse = torch.randint(0, 256, (2, 24 * 24, 7, 1), generator=g)
+        fine = torch.randint(0, 256, (2 * 24 * 24, 5), generator=g)
+        numbers = next3d.Uniforms((coarse + 0.5) / 256, (fine + 0.5) / 256)
+        out = model(z, c, c, seen, psi=0.6, cutoff=9, uniforms=numbers)
+        arrays = dict(
+            z=z, c_cond=c, c_render=c, v=v, u_strat=coarse.to(torch.uint8), u_imp=fine.to(torch.uint8), uv_mask=known["uv_mask"],
+            truncation_psi=0.6, truncation_cutoff=9, neural_rendering_resolution=24, image_raw=out.image_raw, depth=out.depth,
+            wsum=out.weight.flatten(2).transpose(1, 2), mouth_box=seen.mouth_box, ws=model.mapping(z, c, psi=0.6, cutoff=9),
+        )  # fmt: skip
+        arrays |= {
+            "image.shape": np.array(out.image.shape), "image.probe_idx": np.arange(0, out.image.numel(), 17),
+            "image.probe_val": out.image.flatten()[::17], "image.chan_mean": out.image.mean((-2, -1)),
+        }  # fmt: skip
+        arrays |= {f"sd.{k}": t for k, t in state.items() if "superresolution" not in k or "noise" not in k}
+    np.savez(path, **{k: np.asarray(x) for k, x in arrays.items()})
+
+
+def test_another_network_passes_and_a_wrong_weight_fails(check, tmp_path):
+    other_network(tmp_path / "e2e_small.npz")
+    (tmp_path / "case.json").write_text('{"blend_planes": "front"}')
+    status, passed, _, output = check(tmp_path, "--isa", "avx2")
+    assert status == 0 and passed == 13, output
+    held = dict(np.load(tmp_path / "e2e_small.npz"))["sd.decoder.net.2.bias"]
+    change(tmp_path / "e2e_small.npz", **{"sd.decoder.net.2.bias": held + 0.01})
+    status, _, failed, output = check(tmp_path, "--isa", "avx2")
+    assert status == 1 and failed >= 2 and "FAIL e2e_small/image_raw" in output
+
+
+def test_the_network_is_skipped_where_pytorch_is_missing(copy, tmp_path_factory, run_script):
+    script = tmp_path_factory.mktemp("script") / "without_torch.py"
+    script.write_text(
+        "import importlib.util, runpy, sys\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *rest: None if name == 'torch' else find(name, *rest)\n"
+        f"runpy.run_path({str(GOLDEN / 'check.py')!r}, run_name='__main__')\n"
+    )
+    result = run_script(script, copy("e2e_small.npz"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "skip e2e_small" in result.stdout and "exporting needs torch" in result.stdout

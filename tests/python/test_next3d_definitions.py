@@ -640,7 +640,7 @@ def test_eg3d_of_any_size():
 
 def test_camera_labels_may_be_ignored():
     c = load("render.npz")["c"]
-    for settings in (configs.RenderingConfig(), configs.RenderingConfig(c_scale=1.0, c_gen_conditioning_zero=True)):
+    for settings in (configs.RenderingConfig(c_scale=0.0), configs.RenderingConfig(c_gen_conditioning_zero=True)):
         model = next3d.Next3D(narrow(rendering=settings))
         assert torch.equal(*(model.mapping(torch.zeros(1, 64), x) for x in (c[:1], c[1:])))
 
@@ -660,7 +660,11 @@ def test_published_rendering_options():
     )  # fmt: skip
     assert (settings.depth_resolution, settings.ray_end, settings.white_back, settings.c_scale) == (36, 2.6, True, 1)
     assert settings.avg_camera_pivot == (0, 0, 0.2) and settings.depth_resolution_importance == 48
-    assert configs.RenderingConfig.from_published({}).c_scale == 0
+    assert configs.RenderingConfig.from_published({"white_back": False}).c_scale == 0
+    assert (
+        configs.RenderingConfig.from_published({}) == configs.RenderingConfig()
+        and configs.RenderingConfig().c_scale == 1
+    )
     for bad in (dict(disparity_space_sampling=True), dict(clamp_mode="relu")):
         with pytest.raises(fr.UnsupportedError):
             configs.RenderingConfig.from_published(bad)

@@ -109,6 +109,12 @@ def test_official_files(tmp_path, model, protocol):
         assert torch.equal(made.mapping(z, c), model.mapping(z, c))
 
 
+def test_a_state_dict_without_options_gets_the_published_ones(tmp_path, model):
+    torch.save(model.state_dict(), tmp_path / "own.pt")
+    config = next3d.read_config(read_checkpoint(tmp_path / "own.pt"))
+    assert config.rendering == configs.RenderingConfig() and config.rendering.c_scale == 1
+
+
 def test_other_networks_of_a_file(tmp_path):
     discriminator = official.network({"b4.out.weight": torch.ones(2)}, class_name="DualDiscriminator")
     path = official.save(tmp_path / "net.pkl", tiny(), D=discriminator)

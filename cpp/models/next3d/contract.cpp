@@ -150,7 +150,7 @@ void read_generator(const Fields& generator, const Json& json, GeneratorContract
   read_config(generator.object("config"), out);
   GeneratorInfo& info = out.info;
   info.conditioning = generator.one_of("conditioning", {"frontal", "view"});
-  info.psi = generator.number("psi", -100, 100);
+  info.psi = real(generator.at("psi"), generator.path("psi"), -100, 100);
   info.cutoff = has(json, "cutoff") ? std::min(generator.whole("cutoff", 0, 1 << 16), info.num_ws) : info.num_ws;
   const Fields world = generator.object("world");
   info.world.scale = real(world.at("scale"), world.path("scale"), 1e-6, 1e6);

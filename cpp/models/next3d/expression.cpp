@@ -15,8 +15,7 @@ constexpr std::int64_t kLandmarks = 68;
 
 void check_mesh(const Tensor& vertices, const Tensor& landmarks, const GeneratorInfo& info) {
   const std::string mesh = concat("the ", info.head_family, info.head_family.empty() ? "" : " ", "mesh that this bundle was trained with");
-  check_argument(vertices.defined(), "Next3D's heads need vertices [N, ", info.vertices, ", 3] of the ", info.head_family,
-                 " mesh, got none");
+  check_argument(vertices.defined(), "Next3D's heads need vertices [N, ", info.vertices, ", 3] of ", mesh, ", got none");
   expect(vertices, "vertices", "[N, V, 3]", DType::f32, {kAny, kAny, 3});
   const std::int64_t count = vertices.size(1);
   check_argument(count == info.vertices, "vertices must be [N, ", info.vertices, ", 3] of ", mesh, ", got ", shape_str(vertices.shape()),

@@ -64,7 +64,7 @@ std::shared_ptr<const Generator> Generator::load(const Bundle& bundle, const Gen
   return std::shared_ptr<const Generator>(new Generator(std::make_unique<const Impl>(bundle, options)));
 }
 
-GeneratorIdentity Generator::identity(const Tensor& z, const Tensor& conditioning, std::optional<float> psi,
+GeneratorIdentity Generator::identity(const Tensor& z, const Tensor& conditioning, std::optional<double> psi,
                                       std::optional<int> cutoff) const {
   const GeneratorInfo& info = impl_->contract.info;
   return impl_->identity(z, conditioning, psi.value_or(info.psi), cutoff.value_or(info.cutoff));

@@ -24,7 +24,7 @@ struct Generator::Impl {
   /// Throws unless a level was made by this bundle.
   void check_model(const std::string& model, const char* level) const;
 
-  GeneratorIdentity identity(const Tensor& z, const Tensor& conditioning, float psi, int cutoff) const;
+  GeneratorIdentity identity(const Tensor& z, const Tensor& conditioning, double psi, int cutoff) const;
   GeneratorHead expression(const GeneratorIdentity& identity, const Tensor& vertices, const Tensor& landmarks,
                            const ExpressionOptions& options) const;
   GeneratorHead without_expression(const GeneratorIdentity& identity, const ExpressionOptions& options) const;

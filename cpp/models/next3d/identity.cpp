@@ -41,7 +41,7 @@ void Generator::Impl::truncate(Tensor& ws, float psi, int cutoff) const {
   ws = move_to(values, device);
 }
 
-GeneratorIdentity Generator::Impl::identity(const Tensor& z, const Tensor& conditioning, float psi, int cutoff) const {
+GeneratorIdentity Generator::Impl::identity(const Tensor& z, const Tensor& conditioning, double psi, int cutoff) const {
   const GeneratorInfo& info = contract.info;
   expect(z, "z", "[N, z_dim]", DType::f32, {kAny, info.z_dim});
   check_finite_rows(z, "z");
@@ -70,7 +70,7 @@ GeneratorIdentity Generator::Impl::identity(const Tensor& z, const Tensor& condi
   out.model = hash;
   out.ws = Tensor::empty({count, info.num_ws, info.w_dim}, DType::f32, device, kPurpose);
   stages->mapping.run({{"z", latents}, {"c", labels}}, out.ws);
-  truncate(out.ws, psi, cutoff);
+  truncate(out.ws, static_cast<float>(psi), cutoff);
 
   const std::int64_t side = info.plane_resolution;
   out.static_planes = Tensor::empty({count, 3 * info.plane_channels, side, side}, DType::f32, device, kPurpose);

@@ -8,8 +8,10 @@
 namespace forge_rt::next3d {
 namespace {
 
-/// Larger graphs keep all threads busy with one sample; a second copy of their weights would buy nothing.
+/// Larger graphs keep all threads busy with one sample: there, several samples at once would only cost memory, for a second copy of the
+/// weights and for each sample's activations. Weights times pixels is about the work of a convolutional network.
 constexpr std::size_t kSmallGraph = std::size_t{32} << 20;
+constexpr double kSmallWork = 5e11;  // bytes · pixels; next3d-mini's stages are below, the published ones above
 
 Device device_of(const Session& session, const SessionOptions& options) { return session.provider() == "cuda" ? options.device : Device{}; }
 
@@ -65,8 +67,12 @@ Stage::Stage(const Bundle& bundle, const std::string& file, const std::vector<Po
   const GraphPort* port = find_port(session_.outputs(), output_);
   check(port != nullptr, ErrorCode::corrupt_file, session_.name(), " makes no '", output_, "'");
   mismatch(*port, output);
+  const Shape& made = output.shape;
+  const double pixels = made.size() == 3 ? static_cast<double>(made[1]) * static_cast<double>(made[2]) : 1;
+  const std::size_t bytes = bundle.file(file).bytes();
+  const bool small = bytes <= kSmallGraph && static_cast<double>(bytes) * pixels <= kSmallWork;
   const bool all_threads = options.intra_op_threads == 0 || options.intra_op_threads == num_threads();
-  if (device_.is_cpu() && all_threads && num_threads() > 1 && bundle.file(file).bytes() <= kSmallGraph) {
+  if (device_.is_cpu() && all_threads && num_threads() > 1 && small) {
     SessionOptions one = named(options, session_.name());
     one.intra_op_threads = 1;
     single_ = Session::load(bundle.file(file), one);

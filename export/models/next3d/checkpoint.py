@@ -30,7 +30,7 @@ def make_model(checkpoint: Checkpoint, config: EG3DConfig | None = None) -> EG3D
 def read_config(checkpoint: Checkpoint, *, blend_planes: str = "front") -> EG3DConfig:
     """`blend_planes`: "front" fits the released weights, whose own source differs from the published one; "all" own trainings.
 
-    A state dict without options gets the published ones: no camera label reaches its mapping network (`c_scale`).
+    A state dict without options gets the published ones (FFHQ at 512 pixels).
     """
     tensors, options = checkpoint.tensors, checkpoint.init_kwargs
     is_next3d = any(name.startswith("texture_backbone.") for name in tensors)

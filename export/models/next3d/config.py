@@ -31,7 +31,7 @@ EG3D_AXES: Axes = (
 
 @dataclass(frozen=True)
 class RenderingConfig:
-    """Names as in the published `rendering_kwargs`."""
+    """Names as in the published `rendering_kwargs`; defaults: those of FFHQ at 512 pixels."""
 
     ray_start: float | str = 2.25  #: "auto": from the box
     ray_end: float | str = 3.3
@@ -41,7 +41,7 @@ class RenderingConfig:
     white_back: bool = False
     depth_clamp: str = "batch"  #: "batch" as published, "image" without its coupling of a batch's images
     c_gen_conditioning_zero: bool = False
-    c_scale: float = 0.0  #: quirk: a checkpoint without the key ignores its camera label
+    c_scale: float = 1.0  #: of the camera label in the mapping network
     superresolution_noise_mode: str = "none"
     sr_antialias: bool = True
     decoder_lr_mul: float = 1.0
@@ -76,13 +76,17 @@ class RenderingConfig:
 
     @staticmethod
     def from_published(kwargs: Mapping[str, Any]) -> RenderingConfig:
-        """From a checkpoint's `rendering_kwargs`; what only training reads is left out."""
+        """From a checkpoint's `rendering_kwargs`; what only training reads is left out. Quirk: options without c_scale ignore the camera
+        label; no options at all are the published ones.
+        """
+        if not kwargs:
+            return RenderingConfig()
         if kwargs.get("disparity_space_sampling"):
             raise UnsupportedError("disparity_space_sampling is not supported; no published head model uses it")
         if kwargs.get("clamp_mode", "softplus") != "softplus":
             raise UnsupportedError(f"clamp_mode must be softplus, got {kwargs['clamp_mode']!r}")
         known = {f.name for f in dataclasses.fields(RenderingConfig)} - {"depth_clamp"}
-        chosen = {k: _tuples(v) for k, v in kwargs.items() if k in known and v is not None}
+        chosen = {"c_scale": 0.0, **{k: _tuples(v) for k, v in kwargs.items() if k in known and v is not None}}
         config = RenderingConfig(**chosen)
         config.validate()
         return config

@@ -46,8 +46,9 @@ class MeshAgreement:
 class Acceptance:
     """When a sample is good enough. A limit of None does not reject.
 
-    The first three are ours: beyond 8 mm labels are off by more than two pixels of 512 at ± 30°; a mesh with a twentieth of its pixels beside the
-    head belongs to another head; landmarks may be hidden by hair, so theirs is wider. The detector's is published (11 pixels at 512).
+    The first three are ours: 8 mm of depth are 4 mm to the side from a camera 30° off, eight pixels of 512, near the detector's limit; a mesh
+    with a twentieth of its pixels beside the head belongs to another head; landmarks may be hidden by hair, so theirs is wider. The detector's
+    is published (11 pixels of 512).
     """
 
     depth_m: float | None = 0.008

@@ -24,6 +24,7 @@ from forge_rt.annotation.world import (
     apply,
     checked_alignment,
 )
+from forge_rt.topology import same_topology
 
 if TYPE_CHECKING:
     from forge_rt.annotation.agreement import MeshAgreement
@@ -139,7 +140,7 @@ class MeshAnnotator:
         """
         made = read_obj_uv(template) if not isinstance(template, Mapping) else uv_of_bundle(template)
         name = "the generator's bundle" if isinstance(template, Mapping) else Path(template).name
-        if made["vertices"] not in (None, head.n_vertices) or not _same_triangles(made["triangles"], head.faces):
+        if made["vertices"] not in (None, head.n_vertices) or not same_topology(made["triangles"], head.faces):
             raise InvalidArgumentError(
                 f"{name} has {made['vertices'] or 'other'} vertices and {len(made['triangles'])} triangles, the head has {head.n_vertices} "
                 f"and {len(head.faces)}, or they join other vertices: they belong to different heads"
@@ -324,14 +325,6 @@ class MeshAnnotator:
             raise InvalidArgumentError(f"head {self.labels.name!r} has no label map in colours (for_flame has)")
         uv = np.asarray(_core.interpolate(face, hit.barycentrics, self.labels.uv_triangles, self._grid))
         return compat.texture_colors(self.labels.texture, uv, face >= 0)
-
-
-def _same_triangles(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whatever the order of triangles and of their corners."""
-    if a.shape != b.shape:
-        return False
-    rows = [np.sort(triangles, 1) for triangles in (a, b)]
-    return np.array_equal(*(r[np.lexsort(r.T)] for r in rows))
 
 
 def _emptied(depth: np.ndarray, face: np.ndarray) -> NDArray[np.float32]:

@@ -50,11 +50,6 @@ def bytes_of(colors: np.ndarray) -> NDArray[np.uint8]:
     return (np.float32(255) * colors).astype(np.uint8)
 
 
-def image_bytes(image: np.ndarray) -> NDArray[np.uint8]:
-    """A generator's image [B, 3, H, W] in about -1..1 → [B, H, W, 3], truncated."""
-    return np.clip(np.moveaxis(image, 1, -1) * np.float32(127.5) + np.float32(128), 0, 255).astype(np.uint8)
-
-
 def depth_bytes(ray_depth: np.ndarray) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Ray distances of a volume [B, 1, H, W] (the published ones: 128²) → ([B, H, W] uint8 over each image's own range, [B, 2] that range).
 

@@ -53,6 +53,16 @@ BENCHMARKS = {
             "forge_rt.bench.render",
         ),
         Benchmark(
+            "stages",
+            "networks of Next3D at the size of FFHQ-512, stage by stage, against their PyTorch definitions",
+            "forge_rt.bench.stages",
+        ),
+        Benchmark(
+            "e2e",
+            "whole samples of Next3D at the size of FFHQ-512 and eight views of one head, against the PyTorch definition",
+            "forge_rt.bench.e2e",
+        ),
+        Benchmark(
             "production",
             "a data set of 300 samples against the renderer alone; 20,000 small samples with flat memory",
             "forge_rt.bench.production",

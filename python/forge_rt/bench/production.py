@@ -59,7 +59,7 @@ def _parity(run: Run, scratch: Path) -> None:
     plan = fr.Plan(count=16, seed=SEED, size=SIZE)
     fr.generate(plan, scratch / "parity", batch=BATCH)
     run.parity("production_problems", len(fr.inspect(scratch / "parity").problems), 0, "found by inspect")
-    layout = layout_of("shards")(scratch / "parity", plan, ForgeHeadSource())
+    layout = layout_of("shards")(scratch / "parity", plan, ForgeHeadSource)
     differ = 0
     rows = pq.read_table(scratch / "parity/index.parquet").to_pylist()
     for row, mask in zip(rows, _masks(plan), strict=True):

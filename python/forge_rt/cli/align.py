@@ -20,13 +20,15 @@ def align(
     ],
     head: Annotated[
         Path | None,
-        typer.Option("--head", metavar="FILE", help="FLAME's generic_model.pkl, for a model that was made for FLAME."),
+        typer.Option(
+            "--head",
+            metavar="FILE",
+            help="FLAME, for a model that was made for it: generic_model.pkl, or a bundle (default: MODEL-head.forge).",
+        ),
     ] = None,
-    landmarks: Annotated[
-        Path | None, typer.Option("--landmarks", metavar="FILE", help="FLAME's static landmark embedding (.pkl).")
-    ] = None,
-    contour: Annotated[
-        Path | None, typer.Option("--contour", metavar="FILE", help="FLAME's dynamic contour embedding (.npy).")
+    head_landmarks: Annotated[
+        str | None,
+        typer.Option("--head-landmarks", metavar="FILES", help="FLAME's embeddings: static.pkl,dynamic.npy."),
     ] = None,
     samples: Annotated[int, typer.Option(metavar="N", help="Heads to generate.", min=1)] = 24,
     seed: Annotated[int, typer.Option(help="Of the samples.")] = 1,
@@ -43,11 +45,14 @@ def align(
     """Fit the affine map between a head's meshes and the heads that a model draws, and report how well they agree."""
     import sys
 
-    from forge_rt import NotFoundError, bundles
+    from forge_rt import InvalidArgumentError, NotFoundError, bundles
     from forge_rt.alignment_run import RunOptions, run
 
+    # before the minutes of work
+    if out.suffix != ".json":
+        raise InvalidArgumentError(f"--out is a JSON file and must end in .json, got {out.name}")
     folder = out.absolute().parent
-    if not folder.is_dir():  # before the minutes of work
+    if not folder.is_dir():
         raise NotFoundError(f"there is no folder {folder} for --out; make it first")
 
     def tell(done: int, count: int, what: str) -> None:
@@ -56,7 +61,7 @@ def align(
 
     result = run(
         bundles.find(model),
-        RunOptions(samples, seed, preset, resolution, device, head, landmarks, contour, start),
+        RunOptions(samples, seed, preset, resolution, device, head, head_landmarks, start),
         tell=tell,
     )
     if sys.stderr.isatty():

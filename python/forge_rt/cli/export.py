@@ -49,10 +49,10 @@ def export(
     licence: Annotated[str | None, typer.Option(help="What the bundle says about its licence.")] = None,
     threads: Annotated[int, typer.Option(help="Of the comparison.", min=1)] = 2,
 ) -> None:
-    """Export a generator as a bundle, every stage compared with its PyTorch definition.
+    r"""Export a generator as a bundle, every stage compared with its PyTorch definition.
 
     Nothing in a checkpoint is ever executed. The bundle is written only when every stage and the whole equal the definition on random
-    inputs. Needs the extra: pip install "forge-rt[cpu,export]".
+    inputs. Needs the extra: pip install "forge-rt\[cpu,export]".
     """
     from forge_rt import UnsupportedError, backend
 

@@ -52,7 +52,7 @@ def generate(
     views: Annotated[
         int | None, typer.Option("--views", help="Images of each identity from different cameras (1).")
     ] = None,
-    size: Annotated[int | None, typer.Option("--size", help="Pixels per side (512).")] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Pixels per side (512, or the generator's).")] = None,
     camera: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +71,11 @@ def generate(
         str | None, typer.Option("--depth", help="png16 (0.1 mm steps, default) or npy (float32 metres).")
     ] = None,
     extras: Annotated[
-        str | None, typer.Option("--with", help="More members: any of normals,uv,layers,soft, joined by commas.")
+        str | None,
+        typer.Option(
+            "--with",
+            help="More members: any of normals,uv,layers,soft (generators: normals,volume_depth), joined by commas.",
+        ),
     ] = None,
     supersample: Annotated[
         int | None, typer.Option("--supersample", help="Coverage samples per axis, 1 to 4 (2).")
@@ -81,7 +85,10 @@ def generate(
         typer.Option("--min-visible", help="Samples with a smaller visible share of landmarks are drawn again (0.35)."),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="Generator: whom to draw: paper or synthforge-code (FLAME heads).")
+        str | None,
+        typer.Option(
+            "--preset", help="Generator: whom to draw: next3d-mini, paper, synthforge-code, synthforge-alignment."
+        ),
     ] = None,
     psi: Annotated[float | None, typer.Option("--psi", help="Generator: truncation of styles (the model's).")] = None,
     cutoff: Annotated[int | None, typer.Option("--cutoff", help="Generator: styles that are truncated.")] = None,
@@ -102,7 +109,10 @@ def generate(
     ] = None,
     min_agreement: Annotated[
         float | None,
-        typer.Option("--min-agreement", help="Generator: samples whose mesh and volume agree less are drawn again."),
+        typer.Option(
+            "--min-agreement",
+            help="Generator: samples that agree less are drawn again, in place of limits in millimetres.",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
@@ -152,7 +162,10 @@ def generate(
     plan = _plan_fields({name: options[name] for name in _PLAN if name in options})
     own = {name: options[name] for name in _GENERATOR if name in options}
     if own:
-        plan["generator"] = {**(plan.get("generator") or {}), **own}
+        held = plan.get("generator") or {}
+        if not isinstance(held, dict):
+            raise fr.InvalidArgumentError(f"--config {config}: generator must hold options by name, got {held!r}")
+        plan["generator"] = {**held, **own}
     if "out" not in options:
         raise fr.InvalidArgumentError("--out, the folder to write to, is missing")
     if "count" not in plan and not options.get("resume"):

@@ -18,10 +18,14 @@ def replay(
     index: Annotated[list[int], typer.Option("--index", help="Sample to make again; may be given several times.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the files.")],
     extras: Annotated[
-        str | None, typer.Option("--with", help="More members: any of normals,uv,layers,soft, joined by commas.")
+        str | None,
+        typer.Option("--with", help="More members: any of normals,uv,layers,soft,volume_depth, joined by commas."),
     ] = None,
     size: Annotated[int | None, typer.Option("--size", help="Pixels per side, if not the run's.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="Default: the kind the run was made with.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Where the generator lies now, if not where the run found it.")
+    ] = None,
 ) -> None:
     """Make samples of a run again, byte for byte, or with more members, or at another size.
 
@@ -30,7 +34,7 @@ def replay(
     import forge_rt as fr
 
     more = [name.strip() for name in extras.split(",") if name.strip()] if extras else None
-    results = fr.replay(folder, index, out, extras=more, size=size, device=device)
+    results = fr.replay(folder, index, out, extras=more, size=size, device=device, model=model)
     for result in results:
         names = ", ".join(str(path.relative_to(out)) for path in result.files)
         typer.echo(f"sample {result.index}: {names}\n  {result.note}")

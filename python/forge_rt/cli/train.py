@@ -31,11 +31,11 @@ def train(
     ] = None,
     no_bundle: Annotated[bool, typer.Option("--no-bundle", help="Only train.")] = False,
 ) -> None:
-    """Train a network on ForgeHead data and write it as a bundle: OUT/NETWORK.forge.
+    r"""Train a network on ForgeHead data and write it as a bundle: OUT/NETWORK.forge.
 
     Called again with the same --out it goes on where it stopped, also after its end with a larger --steps (raise them before the last
     third of a run: there the learning rate falls). Every batch is a function of (seed, step), so a resumed run sees what an
-    uninterrupted one would. Needs the extra: pip install "forge-rt[cpu,export]".
+    uninterrupted one would. Needs the extra: pip install "forge-rt\[cpu,export]".
     """
     from forge_rt import InvalidArgumentError, UnsupportedError, backend
 

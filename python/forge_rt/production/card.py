@@ -10,6 +10,7 @@ import yaml
 
 from forge_rt.production import card_code
 from forge_rt.production.report import data_size, remarks
+from forge_rt.production.sources import Source
 from forge_rt.production.svg import number, percent, rounded
 
 Json = Mapping[str, Any]
@@ -62,7 +63,7 @@ def _front_matter(manifest: Json, statistics: Json) -> dict[str, Any]:
     count = statistics["count"]
     front: dict[str, Any] = {
         "pretty_name": f"forge_rt synthetic faces, {count:,} images",
-        "license": manifest["model"]["licence"].lower(),
+        **_front_licence(manifest),
         "annotations_creators": ["machine-generated"],
         "tags": ["synthetic", "face", "face-parsing", "facial-landmarks", "depth", "forge-rt"],
         "task_categories": ["image-segmentation", "keypoint-detection", "depth-estimation"],
@@ -74,6 +75,14 @@ def _front_matter(manifest: Json, statistics: Json) -> dict[str, Any]:
     return front
 
 
+def _front_licence(manifest: Json) -> dict[str, str]:
+    """Hub pages know licences by id; others are "other" with a name."""
+    said = {manifest["model"]["licence"], *manifest["model"].get("parts", {}).values()}
+    if len(said) == 1 and " " not in next(iter(said)):
+        return {"license": next(iter(said)).lower()}
+    return {"license": "other", "license_name": "; ".join(sorted(said - {"Apache-2.0"}))}
+
+
 def _what(manifest: Json, statistics: Json) -> str:
     plan = manifest["plan"]
     size, count, people = plan["size"], statistics["count"], statistics["identities"]
@@ -82,7 +91,7 @@ def _what(manifest: Json, statistics: Json) -> str:
     return f"""# Synthetic faces, {count:,} images
 
 {count:,} images of {size} × {size} pixels of {people:,} faces that do not exist{f" ({_plain(styles)})" if styles else ""}, each with class labels,
-depth, 68 landmarks{rest}. The labels are not drawn by people or networks. {_plain(manifest["truth"])}
+depth, 68 landmarks{rest}. The labels are not drawn by people or networks. {_plain(manifest.get("truth", Source.truth))}
 
 ![the first samples: image, labels with landmarks, depth](contact_sheet.png)
 """
@@ -99,7 +108,7 @@ def _numbers(manifest: Json, statistics: Json) -> str:
     rows = [(label, pose[key]) for key, label in names.items()]
     rows += [
         ("size of the face, pixels", statistics["face_px"]),
-        ("agreement of labels and image", statistics["agreement"]),
+        ("agreement", statistics["agreement"]),
     ]
     lines = []
     for label, values in rows:
@@ -113,7 +122,7 @@ def _numbers(manifest: Json, statistics: Json) -> str:
 Landmarks: {percent(marks["visible"])} visible, {percent(marks["hidden"])} hidden, {percent(marks["outside"])} outside the frame.
 Data: {data_size(sizes["total"])}, {data_size(sizes["mean"])} an image.
 
-Agreement is {_plain(manifest["agreement"])}.
+Agreement is {_plain(manifest.get("agreement", Source.agreement_is))}.
 `statistics.json` has all histograms; `forge-rt inspect DIR --html report.html` draws them.
 """
 
@@ -127,11 +136,18 @@ def members(plan: Json) -> list[tuple[str, str, str]]:
         return [
             ("png", "[H, W, 3] uint8", "image, sRGB, PNG"),
             ("seg.png", "[H, W, 3] uint8", "classes of the bare head in palette colours on white"),
-            ("depth.png", "[H/4, W/4] uint8", "depth scaled to each image's own range; 255 = far"),
-            ("json", "JSON", "camera_params (25 numbers), 2d_kps (68 × 2 pixels), keys of the published SynthForge set; what ForgeHead does not have is empty"),
+            ("depth.png", "[D, D] uint8", "depth scaled to each image's own range; 255 = far"),
+            ("json", "JSON", "camera_params (25 numbers), 2d_kps (68 × 2 pixels), keys of the published SynthForge set; what the model does not have is empty"),
         ]  # fmt: skip
     suffix, how = _RGB[plan["rgb"]]
     extras = [member for extra in _EXTRAS if extra in plan["extras"] for member in _EXTRAS[extra]]
+    if plan["depth"] == "npy":
+        extras = [
+            ("volume_depth.npy", "[D, D] float32", meaning.replace("steps of 0.1 mm", "metres"))
+            if name == "volume_depth.png"
+            else (name, kind, meaning)
+            for name, kind, meaning in extras
+        ]
     return [
         (suffix, "[H, W, 3] uint8", f"image, sRGB, {how}"),
         ("seg.png", "[H, W] uint8", "class ids, table below"),
@@ -240,15 +256,15 @@ threads and machines work on it:
 
 def _licence(manifest: Json) -> str:
     model = manifest["model"]
-    licence = _plain(model["licence"])
-    if model["licence"] == "Apache-2.0":
+    said = _plain(" and ".join([model["licence"], *model.get("parts", {}).values()]))
+    if model["licence"] == "Apache-2.0" and not model.get("parts"):
         use = "The images and labels are under Apache-2.0 too: free to use, change and pass on, also commercially."
     else:
-        use = f"The images and labels are made from it; what {licence} says about outputs holds for them."
+        use = f"The images and labels are made from it; what {said} says about outputs holds for them."
     person = " " + _plain(model["about"]) if model.get("about") else ""
     return f"""## Licence
 
-{_table(["part", "licence"], [["engine forge_rt", "Apache-2.0"], ["model " + model["name"], model["licence"]]])}
+{_table(["part", "licence"], [["engine forge_rt", "Apache-2.0"], ["model " + model["name"], model["licence"]], *model.get("parts", {}).items()])}
 
 {use}{person}
 """
@@ -260,7 +276,7 @@ def _limits(manifest: Json, statistics: Json) -> str:
         "How often each age, skin tone, hair style, expression or pose occurs was chosen by hand. It describes no population.",
         "Attributes such as age and masculine are sliders of a sculpture, not measurements of people.",
     ]
-    if manifest["plan"]["layout"] != "synthforge":
+    if manifest["plan"]["layout"] != "synthforge" and manifest["model"]["name"] == "forgehead":
         lines.append("Hands, cups and other objects in front of a face have depth and class 0.")
     if "wild" in statistics["styles"]:
         lines.append(

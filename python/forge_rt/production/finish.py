@@ -91,10 +91,16 @@ def manifest_of(run: RunFolder) -> dict[str, Any]:
         "record_version": RECORD_VERSION,
         "engine": run.made["engine"],
         "made_with": run.made,
-        "model": {"name": source.name, "sha256": source.hash, "licence": source.licence, "about": source.about},
+        "model": {
+            "name": source.name,
+            "sha256": source.hash,
+            "licence": source.licence,
+            "about": source.about,
+            "parts": dict(source.parts),
+        },
         "truth": source.truth,
         "agreement": source.agreement_is,
-        "plan": plan.to_json(),
+        "plan": plan.without_places(),
         "count": plan.count,
         "labels": [
             {"id": label.id, "name": label.name, "color": list(label.color), "mirror": label.mirror}

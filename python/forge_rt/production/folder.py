@@ -60,9 +60,16 @@ def _fingerprint(what: dict[str, Any]) -> str:
 class RunFolder:
     """An opened run."""
 
-    def __init__(self, root: Path, plan: Plan, made: dict[str, str], source: Source) -> None:
-        self.root, self.plan, self.made, self.source = root, plan, made, source
-        self.layout: Layout = layout_of(plan.layout)(root, plan, source)
+    def __init__(self, root: Path, plan: Plan, made: dict[str, str], source: Source | None = None) -> None:
+        self.root, self.plan, self.made, self._source = root, plan, made, source
+        self.layout: Layout = layout_of(plan.layout)(root, plan, lambda: self.source)
+
+    @property
+    def source(self) -> Source:
+        """What makes the images. Opened when first needed: a data set can be looked at without its model."""
+        if self._source is None:
+            self._source = open_source(self.plan)
+        return self._source
 
     # ---- opening ----
 
@@ -112,7 +119,7 @@ class RunFolder:
             raise failure("read", path, error) from error
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFileError(f"{path} is damaged ({error}); put back a copy of it") from error
-        return cls(root, plan, made, source or open_source(plan))
+        return cls(root, plan, made, source)
 
     def _prepare(self) -> RunFolder:
         for name in ("parts", "leases", *self.layout.folders):
@@ -122,7 +129,10 @@ class RunFolder:
 
     def require(self, plan: Plan, made: dict[str, str]) -> None:
         """Raises when going on would make other bytes than those that are there."""
-        mine, asked = self.plan.to_json(), plan.to_json()
+        mine, asked = (
+            self.plan.without_places(),
+            plan.without_places(),
+        )  # files may have moved; what they hold is compared below
         for name, value in asked.items():
             if mine[name] != value:
                 shown = " (compared in full)" if name == "camera" else f": {mine[name]!r} there, {value!r} asked"

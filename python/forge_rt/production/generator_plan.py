@@ -8,6 +8,8 @@ from typing import Any
 
 from forge_rt._core import InvalidArgumentError
 
+#: options that name files
+PLACES = ("head", "head_landmarks", "head_labels")
 CONDITIONING = ("frontal", "view")
 ANNOTATION = ("exact", "compat")
 
@@ -27,7 +29,7 @@ class GeneratorPlan:
     head_landmarks: str | None = None  #: its landmark embedding, where `head` is a .pkl
     head_labels: str | None = None  #: picture of its texture's regions in the published colours
     min_agreement: float | None = (
-        None  #: samples whose mesh and volume agree less are drawn again; None: the default of `annotation`
+        None  #: samples that agree less are drawn again, in place of the limits of `annotation.Acceptance`
     )
 
     def validate(self) -> GeneratorPlan:
@@ -40,7 +42,7 @@ class GeneratorPlan:
 
         need(self.psi is None or (number(self.psi) and -4 <= self.psi <= 4), "psi", "a number from -4 to 4")
         whole = isinstance(self.cutoff, int) and not isinstance(self.cutoff, bool)
-        need(self.cutoff is None or (whole and self.cutoff >= 0), "cutoff", "a number of styles")
+        need(self.cutoff is None or (whole and 0 <= self.cutoff <= 65536), "cutoff", "a number of styles, 0 to 65536")
         need(self.conditioning is None or self.conditioning in CONDITIONING, "conditioning", " or ".join(CONDITIONING))
         need(self.annotation in ANNOTATION, "annotation", " or ".join(ANNOTATION))
         for name in ("preset", "head", "head_landmarks", "head_labels"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forge_rt._core import CorruptFileError, ForgeError
+from forge_rt._core import CorruptFileError, ForgeError, NotFoundError, UnsupportedError
 from forge_rt.production import encode, index, report
 from forge_rt.production.files import PART, sha256_of
 from forge_rt.production.finish import manifest_of
@@ -57,7 +57,8 @@ def inspect(folder: str | os.PathLike[str]) -> Inspection:
     run = RunFolder.open(Path(folder))
     problems: list[str] = []
     lines = run.journal()
-    statistics = Statistics(manifest_of(run))
+    about = described(run)
+    statistics = Statistics(about)
     samples = 0
     for shard, rows in _shards(run, lines, statistics, problems):
         samples += len(rows)
@@ -79,7 +80,17 @@ def inspect(folder: str | os.PathLike[str]) -> Inspection:
     if run.finished and samples != run.plan.count:
         problems.append(f"{samples} samples are there, the plan has {run.plan.count}")
     problems += _strangers(run)
-    return Inspection(run.root, run.finished, samples, len(lines), problems, manifest_of(run), statistics.to_dict())
+    return Inspection(run.root, run.finished, samples, len(lines), problems, about, statistics.to_dict())
+
+
+def described(run: RunFolder) -> dict[str, Any]:
+    """What the manifest must say. Of a finished run whose model is not here: what it says."""
+    try:
+        return manifest_of(run)
+    except (NotFoundError, UnsupportedError):
+        if not run.finished:
+            raise
+        return {name: value for name, value in run.manifest().items() if name not in ("files", "shards")}
 
 
 def _shards(
@@ -130,7 +141,12 @@ def check_manifest(run: RunFolder) -> list[str]:
                 found.append(f"{name} is missing")
             elif sha256_of(path) != sha256:
                 found.append(f"{name} was changed since it was written")
-        expected = {**manifest_of(run), "files": manifest["files"], "shards": manifest["shards"]}
+        expected = {
+            **described(run),
+            "plan": run.plan.without_places(),
+            "files": manifest["files"],
+            "shards": manifest["shards"],
+        }
         if manifest != expected:
             found.append("manifest.json does not fit plan.json")
         lines = run.journal()

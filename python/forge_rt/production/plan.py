@@ -6,19 +6,31 @@ import json
 import operator
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from forge_rt._core import InvalidArgumentError
 from forge_rt.camera import CameraSampler
 from forge_rt.forge_head import cameras_by_style, wild_share
-from forge_rt.production.generator_plan import GeneratorPlan
+from forge_rt.production.generator_plan import PLACES, GeneratorPlan
 
 FORGEHEAD = "forgehead"
+DEFAULT_SIZE = 512
 LAYOUTS = ("shards", "folders", "synthforge", "coco")
 RGB_FORMATS = ("jpeg", "png", "webp")
 DEPTH_FORMATS = ("png16", "npy")
 MAX_SHARDS = 1_000_000
 EXTRAS = ("normals", "uv", "layers", "volume_depth", "soft")
+
+
+def _without_places(plan: dict[str, Any]) -> dict[str, Any]:
+    def name(text: Any) -> Any:
+        return ",".join(Path(part.strip()).name for part in text.split(",")) if isinstance(text, str) else text
+
+    own = plan.get("generator")
+    if own is not None:
+        plan = {**plan, "generator": {k: name(v) if k in PLACES else v for k, v in own.items()}}
+    return {**plan, "model": name(plan["model"])} if "model" in plan else plan
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class Plan:
     model: str = FORGEHEAD  #: or a generator: the name of an embedded bundle (next3d-mini), or the path of one
     style: str | float = "studio"  #: studio, wild, mixed, or the share of wild images
     views: int = 1  #: images of one identity, expression and scene, from different cameras
-    size: int = 512  #: pixels, square
+    size: int = 0  #: pixels, square; 0: 512, or the size of the generator's pictures
     #: preset, file, or configuration (docs/guides/cameras.md); None: portrait for studio images, the wild preset for wild ones
     camera: str | Mapping[str, Any] | None = None
     layout: str = "shards"  #: docs/reference/dataset_record.md
@@ -42,6 +54,12 @@ class Plan:
     min_visible: float = 0.35  #: a sample whose visible share of the 68 landmarks is less is drawn again
     #: of a generator model (docs/guides/generators.md): preset, psi, cutoff, conditioning, annotation, head, …; None for forgehead
     generator: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.size == 0 and not isinstance(self.size, bool):
+            from forge_rt.production.sources import native_size
+
+            object.__setattr__(self, "size", native_size(self.model))
 
     def validate(self) -> Plan:
         """Raises InvalidArgumentError naming the field, what it takes and what came."""
@@ -129,6 +147,10 @@ class Plan:
     def options(self) -> GeneratorPlan:
         """Of a generator model, with defaults filled in."""
         return GeneratorPlan.from_json(self.generator or {})
+
+    def without_places(self) -> dict[str, Any]:
+        """to_json() with files by their names alone: what a published data set says."""
+        return _without_places(self.to_json())
 
     def _generator_json(self) -> dict[str, Any]:
         return {"generator": None if self.model == FORGEHEAD else self.options().to_json()}

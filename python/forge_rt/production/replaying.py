@@ -34,17 +34,21 @@ def replay(
     extras: Sequence[str] | None = None,
     size: int | None = None,
     device: str | None = None,
+    model: str | None = None,
 ) -> list[Replayed]:
     """Makes samples of the run in `folder` again and writes them to `out` as single files (layout folders, or the run's own synthforge).
 
     extras   besides the run's own: normals, uv, layers, soft
     size     another number of pixels: the same face, camera and light
     device   default: the kind the run was made with
+    model    where the generator lies now, if not where the run found it
 
     Each result says whether the members that the run has are byte-identical to it. Files that exist are replaced.
     Raises InvalidArgumentError for an index that is not of the run, UnsupportedError for a run of another model.
     """
     run = RunFolder.open(Path(folder))
+    if model is not None:
+        run = RunFolder(run.root, replace(run.plan, model=model), run.made)
     device = device or run.made.get("device", "cpu")
     _require_model(run)
     for i in indices:
@@ -86,7 +90,7 @@ def _plan(plan: Plan, extras: Sequence[str] | None, size: int | None) -> Plan:
 def _layout(root: Path, plan: Plan, source: Source) -> FoldersLayout:
     from forge_rt.production.layouts import layout_of
 
-    layout = layout_of(plan.layout)(root, plan, source)
+    layout = layout_of(plan.layout)(root, plan, lambda: source)
     assert isinstance(layout, FoldersLayout)
     return layout
 

@@ -356,7 +356,7 @@ def remarks(statistics: Json) -> list[str]:
     agreement = statistics["agreement"]
     if agreement["p05"] is not None and agreement["p05"] < 0.6:
         lines.append(
-            f"A twentieth of the images has an agreement of labels and image below {number(agreement['p05'])}; the card says what it measures."
+            f"A twentieth of the images has an agreement below {number(agreement['p05'])}; the card says what it measures."
         )
     if statistics["landmarks"]["not_a_number"]:
         lines.append(f"{statistics['landmarks']['not_a_number']:,} landmarks are not a number.")

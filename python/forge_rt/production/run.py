@@ -25,7 +25,7 @@ from forge_rt.production.inspection import check_manifest
 from forge_rt.production.pipeline import Counters
 from forge_rt.production.plan import Plan
 from forge_rt.production.progress import OnProgress, Progress, Rate
-from forge_rt.production.sources import native_size, open_source
+from forge_rt.production.sources import open_source
 from forge_rt.production.verify import verify
 from forge_rt.production.worker import Settings, work
 
@@ -176,9 +176,9 @@ def _plan(plan: Plan | None, fields: dict[str, Any], root: Path, resume: bool, r
         raise InvalidArgumentError(f"{root} holds no run to go on with; give the count to begin one")
     if resume and (root / "plan.json").exists():
         there = RunFolder.open(root).plan
+        if isinstance(fields.get("generator"), dict) and there.generator is not None:
+            fields["generator"] = {**there.generator, **fields["generator"]}
         return Plan.from_json({**there.to_json(), **fields}) if fields else there
-    if "size" not in fields and isinstance(fields.get("model"), str) and (size := native_size(fields["model"])):
-        fields["size"] = size
     return Plan.from_json(fields)
 
 

@@ -1,10 +1,6 @@
 """Sections of the golden runner, by file name. Later capabilities add theirs here."""
 
-<<<<<<< HEAD
-from . import cameras, e2e_small, flame_lbs, metrics, ops, raster, render
-=======
-from . import cameras, flame_lbs, metrics, ops, raster, render, synthforge
->>>>>>> prod7
+from . import cameras, e2e_small, flame_lbs, metrics, ops, raster, render, synthforge
 
 SECTIONS = {
     "ops.npz": ops,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forge_rt import _core
 from forge_rt.annotation import MeshAnnotator, MeshLabels, compat
 from forge_rt.annotation.world import SYNTHFORGE_WORLD, Cameras, apply, compose
 
@@ -22,7 +23,7 @@ def run(path: Path, case: dict[str, Any], report: Report) -> None:
         depth, _ = compat.depth_bytes(data["depth"])
         report.close("synthforge/depth_u8", _HOST, depth[..., None], data["depth_u8"], tol.BYTE)
     if "image_f" in data:
-        report.close("synthforge/image_u8", _HOST, compat.image_bytes(data["image_f"]), data["image_u8"], tol.BYTE)
+        report.close("synthforge/image_u8", _HOST, _core.to_rgb8(data["image_f"]), data["image_u8"], tol.BYTE)
     if "v" not in data:
         report.fail("synthforge/mesh", "the file lacks v")
         return

@@ -32,13 +32,6 @@ METRICS = 1e-9
 #: Values that are stored rounded: half a unit of their last digit.
 ROUNDED_4 = 5.1e-5
 ROUNDED_6 = 5.1e-7
-#: A whole network: float32 in other summation orders. Planes of some hundred, images of about 1.
-E2E_WS = 1e-5
-E2E_PLANES = 5e-4
-E2E_IMAGE = 2e-4
-E2E_DEPTH = 5e-4
-#: A float next to a whole number may fall on its other side.
-E2E_BYTES = 1
 #: Aligned vertices and camera space: the reference's float32 of magnitude 3.
 WORLD = 1e-5
 #: The published angle is read back from the label's float32 focal length.
@@ -54,3 +47,10 @@ MASK_BORDER = 1e-3
 MASK_COLOR = 2e-3
 #: Truncation to 8 bit can fall on either side.
 BYTE = 1
+#: A whole network: float32 in other summation orders. Planes of some hundred, images of about 1.
+E2E_WS = 1e-5
+E2E_PLANES = 5e-4
+E2E_IMAGE = 2e-4
+E2E_DEPTH = 5e-4
+#: A float next to a whole number may fall on its other side.
+E2E_BYTES = 1

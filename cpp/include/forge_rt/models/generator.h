@@ -45,7 +45,7 @@ struct GeneratorInfo {
   int resolution = 0;  ///< … of the rendered features, unless told otherwise
   int coarse = 0, fine = 0;  ///< samples of a ray, unless told otherwise
   int plane_resolution = 0, plane_channels = 0, features = 0;
-  float psi = 1.f;  ///< truncation, unless told otherwise
+  double psi = 1;  ///< truncation, unless told otherwise
   int cutoff = 0;  ///< style vectors that are truncated, unless told otherwise: 0..num_ws
   BlendPlanes blend_planes = BlendPlanes::front;
   GeneratorWorld world;  ///< generator units = scale · metres + shift
@@ -125,7 +125,7 @@ class FORGE_RT_API Generator {
 
   /// z [N, z_dim] float32; conditioning [N or 1, 25] float32 cameras, undefined: the bundle's frontal camera (a bundle that is conditioned
   /// on the view needs one). psi and cutoff: the bundle's where not given; psi 1 truncates nothing.
-  GeneratorIdentity identity(const Tensor& z, const Tensor& conditioning = {}, std::optional<float> psi = {},
+  GeneratorIdentity identity(const Tensor& z, const Tensor& conditioning = {}, std::optional<double> psi = {},
                              std::optional<int> cutoff = {}) const;
   /// vertices [N, V, 3] and landmarks [N, 68, 3] float32 of the bundle's mesh, head frame, metres; both undefined for EG3D, whose heads
   /// have no expression. Throws invalid_argument, naming the sample, for a mesh of another topology, values that are not finite, and mouths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,12 @@ class Layout(abc.ABC):
     #: folders below the data set's
     folders: tuple[str, ...] = ()
 
-    def __init__(self, root: Path, plan: Plan, source: Source) -> None:
-        self.root, self.plan, self.source = root, plan, source
+    def __init__(self, root: Path, plan: Plan, source: Callable[[], Source]) -> None:
+        self.root, self.plan, self._open_source = root, plan, source
+
+    @property
+    def source(self) -> Source:
+        return self._open_source()
 
     # ---- a sample to bytes (worker threads) ----
 

@@ -128,7 +128,14 @@ class CocoLayout(FoldersLayout):
         folder = self.root / "annotations"
         make_folder(folder)
         info = {"description": "forge_rt synthetic faces", "version": "1.0"}
-        licences = [{"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}]
+        name = self.source.licence
+        licences = [
+            {
+                "id": 1,
+                "name": name,
+                "url": "https://www.apache.org/licenses/LICENSE-2.0" if name == "Apache-2.0" else "",
+            }
+        ]
         classes = [{"id": c.id, "name": c.name, "supercategory": "face"} for c in self.source.labels if c.id]
         face = {
             "id": 1, "name": "face", "supercategory": "face", "skeleton": skeleton(), "keypoints": [str(k) for k in range(68)],

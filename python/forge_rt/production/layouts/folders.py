@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class FoldersLayout(Layout):
         "json": ("annotations", ".json"),
     }
 
-    def __init__(self, root: Path, plan: Plan, source: Source) -> None:
+    def __init__(self, root: Path, plan: Plan, source: Callable[[], Source]) -> None:
         super().__init__(root, plan, source)
         suffix = encode.RGB_SUFFIX[plan.rgb]
         self.places = {suffix: ("images", "." + suffix), **type(self).places}

@@ -3,7 +3,8 @@ plans, shards, journals and layouts are the same for all."""
 
 from __future__ import annotations
 
-from forge_rt.production.plan import FORGEHEAD, Plan
+from forge_rt._core import ForgeError
+from forge_rt.production.plan import DEFAULT_SIZE, FORGEHEAD, Plan
 from forge_rt.production.sources.base import Draw, Renderer, Source
 from forge_rt.production.sources.forgehead import ForgeHeadSource
 
@@ -17,14 +18,17 @@ def open_source(plan: Plan) -> Source:
     return GeneratorSource(plan)
 
 
-def native_size(model: str) -> int | None:
-    """Pixels of a generator's pictures; None where any size can be had."""
+def native_size(model: str) -> int:
+    """Pixels of a plan's pictures unless it says otherwise: of a generator its own."""
     if model == FORGEHEAD:
-        return None
+        return DEFAULT_SIZE
     from forge_rt import bundles
 
-    entry = bundles.info(bundles.find(model)).manifest.get("generator", {})
-    return entry.get("sizes", {}).get("image")
+    try:
+        entry = bundles.info(bundles.find(model)).manifest.get("generator", {})
+    except ForgeError:  # whoever opens the source says what is wrong
+        return DEFAULT_SIZE
+    return int(entry.get("sizes", {}).get("image", DEFAULT_SIZE))
 
 
 __all__ = ["Draw", "ForgeHeadSource", "Renderer", "Source", "native_size", "open_source"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,6 +61,7 @@ class Source(abc.ABC):
     name: str  #: as in records and manifests
     hash: str  #: SHA-256 that names the model
     licence: str
+    parts: Mapping[str, str]  #: further models that samples are made from: name → licence
     labels: Sequence[Label]
     expressions: list[str]  #: names of the index's column `expression`
     about: str  #: a sentence for the card

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 class ForgeHeadSource(Source):
     name = FORGEHEAD
     licence = "Apache-2.0"
+    parts: Mapping[str, str] = MappingProxyType({})
     about = "ForgeHead is built by a script from a signed-distance sculpture: no photographs, no scans, no data of real persons are in it."
 
     def __init__(self, head: ForgeHead | None = None) -> None:
@@ -28,7 +30,14 @@ class ForgeHeadSource(Source):
 
     def check(self, plan: Plan) -> None:
         if plan.generator is not None:
-            raise InvalidArgumentError("generator belongs to a generator model; leave it out, or name one as model")
+            names = ", ".join(name for name, value in plan.options().to_json().items() if value not in (None, "exact"))
+            raise InvalidArgumentError(
+                f"{names or 'generator'} belongs to generator models: add model, e.g. next3d-mini"
+            )
+        if "volume_depth" in plan.extras:
+            raise InvalidArgumentError(
+                "extra 'volume_depth' belongs to generator models; ForgeHead's depth has everything in it"
+            )
 
     def renderer(self, plan: Plan, device: str) -> Renderer:
         return _Renderer(self.head, plan, device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,11 @@ from forge_rt import _core, bundles, labels
 from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
-from forge_rt.camera import CameraSampler
 from forge_rt.forge_head import FaceBatch
 from forge_rt.generator import Generator
 from forge_rt.production.plan import Plan
 from forge_rt.production.sources.base import Draw, Renderer, Source
-from forge_rt.production.sources.generator_heads import Driver, FlameDriver, ForgeHeadDriver
+from forge_rt.production.sources.generator_heads import Driver, open_driver
 
 if TYPE_CHECKING:
     from forge_rt.annotation.presets import Draw as Person
@@ -74,13 +74,23 @@ class GeneratorSource(Source):
         entry = about.manifest["generator"]
         self.world = World.of(entry["world"])
         alignment = self.world.matrix if entry.get("alignment") is None else np.array(entry["alignment"], np.float64)
-        self.driver: Driver = _driver(path, entry, self._options)
+        self.driver: Driver = open_driver(path, entry.get("head") or {"family": None}, self._options)
         half = 0.5 * float(entry["config"]["rendering"]["box_warp"])
         bounds = entry.get("bounds") or [[-half] * 3, [half] * 3]
         self.annotator: MeshAnnotator = self.driver.annotator(
             alignment, world=self.world, mode=self._options.annotation, bounds=bounds
         )
         self.hash = _core.sha256(f"{about.hash} {self.driver.hash}".encode())
+        # cheap and exact, whatever quirks labels are asked for with
+        self.judge = (
+            self.annotator
+            if self._options.annotation == "exact"
+            else self.driver.annotator(alignment, world=self.world, mode="exact", bounds=bounds)
+        )
+        rendering = entry["config"]["rendering"]
+        self.radius, self.pivot = float(rendering["avg_camera_radius"]), tuple(rendering["avg_camera_pivot"])
+        self.num_ws = int(entry["sizes"]["num_ws"])
+        self.parts = self.driver.parts
         self.image_size = int(entry["sizes"]["image"])
         self.z_dim = int(entry["config"]["z_dim"])
         self.labels = _labels(self.annotator)
@@ -96,21 +106,30 @@ class GeneratorSource(Source):
             no("style", "has no meaning")
         if strange := sorted(set(plan.extras) - {"normals", "volume_depth"}):
             no(f"extra {strange[0]!r}", "does not exist")
+        options = plan.options()
+        if plan.supersample != Plan(count=1).supersample:
+            no("supersample", "has no meaning")
+        if options.cutoff is not None and options.cutoff > self.num_ws:
+            raise InvalidArgumentError(
+                f"cutoff must be at most {self.num_ws}, the styles of {self.name}, got {options.cutoff}"
+            )
+        self.driver.check(options)
         self.preset(plan)
 
     def preset(self, plan: Plan) -> Any:
         name = plan.options().preset or self.driver.preset
-        if name not in PRESETS:
-            raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-        return PRESETS[name]
+        names = [n for n in PRESETS if self.driver.head.forge_head is not None or n != "next3d-mini"]
+        if name not in names:
+            raise InvalidArgumentError(f"preset must be one of {', '.join(names)} with model {self.name}, got {name!r}")
+        return dataclasses.replace(PRESETS[name], radius=self.radius, pivot=self.pivot)
 
     def sampler(self, plan: Plan) -> Any:
         """Draws of `forge_rt.annotation.presets`; cameras are the plan's where it names some."""
-        own = None if plan.camera is None else CameraSampler(plan.camera)  # type: ignore[arg-type]
+        own = None if plan.camera is None else plan.cameras()["studio"]
         return self.preset(plan).sampler(
             z_dim=self.z_dim,
             world=self.world,
-            head=self.driver.forge_head,
+            head=self.driver.head.forge_head,
             views=plan.views,
             size=plan.size,
             camera=own,
@@ -163,19 +182,6 @@ class GeneratorSource(Source):
         return {"z": [float(v) for v in sample.latent.z], **self.driver.published_parameters(sample.latent)}
 
 
-def _driver(path: Any, entry: dict[str, Any], options: Any) -> Driver:
-    family = (entry.get("head") or {}).get("family")
-    if family == "forgehead":
-        if options.head is not None:
-            raise InvalidArgumentError(
-                "head belongs to generators of FLAME heads; this one is driven by ForgeHead: leave it out"
-            )
-        return ForgeHeadDriver(entry["head"])
-    if family == "flame":
-        return FlameDriver(path, entry["head"], options)
-    raise UnsupportedError(f"the bundle's head is of family {family!r}; this version drives flame and forgehead")
-
-
 def _labels(annotator: MeshAnnotator) -> list[Label]:
     own = annotator.labels
     ids = own.ids
@@ -206,24 +212,23 @@ class _Renderer(Renderer):
         cameras = np.stack([p.label25 for p in people])
         rows, vertices, landmarks = self._meshes(drawn)
         head, head_rows = self._posed(drawn, cameras, rows, vertices, landmarks)
-        resolution = self._generator.info.resolution
         view = self._generator.view(
             head, cameras.astype(np.float32), rows=head_rows, randomness="seeded", seed=self._plan.seed,
             index=np.array([d.latent.index for d in drawn], np.uint64), skip_weight=_SKIP_WEIGHT,
-            depth_resolution=_DEPTH_FACTOR * resolution if self._volume else 0,
         )  # fmt: skip
+        deep = self._deep(head, cameras, head_rows, drawn) if self._volume else view
         truth: Any = self._source.annotator.annotate(
             vertices[rows], landmarks[rows], cameras, self._plan.size, normals="normals" in self._plan.extras,
-            ray_depth=np.asarray(view.depth) if self._volume else None,
+            ray_depth=np.asarray(deep.depth) if self._volume else None,
         )  # fmt: skip
-        fit = self._source.annotator.agreement(vertices[rows], landmarks[rows], cameras, view.depth_m, view.weight)
-        colors, depth8 = self._published(truth, view) if self._plan.layout == "synthforge" else (None, None)
+        fit = self._source.judge.agreement(vertices[rows], landmarks[rows], cameras, view.depth_m, view.weight)
+        colors, depth8 = self._published(truth, deep) if self._plan.layout == "synthforge" else (None, None)
         return GeneratedBatch(
             rgb=view.rgb8(), segmentation=truth.segmentation, depth_m=truth.depth_m, normals=truth.normals,
             soft_labels=None, layers=None, uv=None, landmarks=truth.landmarks, visibility=truth.visibility,
             landmarks_camera_m=truth.landmarks_camera_m, landmarks_head_m=truth.landmarks_head_m,
             faces=tuple(d.face for d in drawn if d.face is not None), camera=tuple(d.camera for d in drawn),
-            volume_depth_m=_volume_depth(view) if self._volume else None,
+            volume_depth_m=_volume_depth(deep) if self._volume else None,
             fit=np.stack([getattr(fit, name) for name in FIT], 1), mask_colors=colors, depth8=depth8,
         )  # fmt: skip
 
@@ -258,7 +263,7 @@ class _Renderer(Renderer):
                 order[key] = len(first)
                 first.append(d.latent.person)
             rows.append(order[key])
-        vertices, landmarks = self._source.driver.mesh(first)
+        vertices, landmarks = self._source.driver.head.mesh(first)
         return np.array(rows, np.int32), vertices, landmarks
 
     def _posed(
@@ -278,9 +283,21 @@ class _Renderer(Renderer):
             self._heads = {key: self._planes(z[:1], vertices, landmarks)}  # the next batch may show the same person
         return self._heads[key], rows
 
+    def _deep(self, head: Any, cameras: np.ndarray, rows: np.ndarray, drawn: Sequence[Draw]) -> Any:
+        """Depth at twice the features' resolution, a rendering of its own: what records say does not depend on who asks for it."""
+        return self._generator.view(
+            head, cameras.astype(np.float32), rows=rows, randomness="seeded", seed=self._plan.seed ^ 1 << 63,
+            index=np.array([d.latent.index for d in drawn], np.uint64), resolution=_DEPTH_FACTOR * self._generator.info.resolution,
+            depth_only=True,
+        )  # fmt: skip
+
     def _planes(self, z: np.ndarray, vertices: np.ndarray, landmarks: np.ndarray) -> Any:
+        info = self._generator.info
+        frontal = (
+            info.frontal if info.conditioning == "view" else None
+        )  # a model of SynthForge's, asked for the other way
         return self._generator.expression(
-            self._generator.identity(z, **self._styles), vertices, landmarks, mouth_box="clamp"
+            self._generator.identity(z, frontal, **self._styles), vertices, landmarks, mouth_box="clamp"
         )  # one strange mouth must not end a run
 
     def _published(self, truth: Any, view: Any) -> tuple[np.ndarray, np.ndarray]:

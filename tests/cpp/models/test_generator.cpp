@@ -1,0 +1,114 @@
+// Generator on the tiny bundle of tests/data. What it computes is compared in tests/python/test_generator.py; here: the C++ surface.
+#include "forge_rt/models/generator.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <thread>
+
+#include "backends/onnxruntime_here.h"
+#include "check.h"
+#include "forge_rt/core/thread_pool.h"
+
+using namespace forge_rt;
+using forge_rt::testing::no_onnxruntime;
+
+namespace {
+
+std::shared_ptr<const Generator> load(const GeneratorOptions& options = {}) { return Generator::load(TINY_BUNDLE, options); }
+
+Tensor numbers(Shape shape, std::uint64_t index) {
+  Tensor out = Tensor::empty(std::move(shape), DType::f32);
+  Random random(7, index, "test");
+  for (std::int64_t i = 0; i < out.count(); ++i) out.mutable_data<float>()[i] = static_cast<float>(random.normal());
+  return out;
+}
+
+/// A cloud of a head's size with a mouth in the middle of the view.
+struct Mesh {
+  Mesh(std::int64_t count, int points) : vertices(numbers({count, points, 3}, 1)), landmarks(Tensor::zeros({count, 68, 3}, DType::f32)) {
+    for (std::int64_t i = 0; i < vertices.count(); ++i) vertices.mutable_data<float>()[i] *= 0.05f;
+    for (std::int64_t i = 0; i < count * 68; ++i) {
+      const float turn = static_cast<float>(i % 68) * 0.5236f;
+      landmarks.mutable_data<float>()[3 * i] = 0.03f * std::cos(turn);
+      landmarks.mutable_data<float>()[3 * i + 1] = 0.02f * std::sin(turn);
+    }
+  }
+  Tensor vertices, landmarks;
+};
+
+Tensor frontal(const Generator& generator, std::int64_t count) {
+  Tensor out = Tensor::empty({count, 25}, DType::f32);
+  for (std::int64_t i = 0; i < out.count(); ++i) out.mutable_data<float>()[i] = generator.info().frontal[static_cast<std::size_t>(i % 25)];
+  return out;
+}
+
+bool equal(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0; }
+
+}  // namespace
+
+TEST(levels) {
+  if (no_onnxruntime()) return;
+  const auto generator = load();
+  const GeneratorInfo& info = generator->info();
+  CHECK(info.family == "next3d" && info.z_dim == 8 && info.vertices == 176 && info.image_size == 128);
+  CHECK(generator->device().is_cpu() && generator->precision() == "fp32" && generator->hash().size() == 64);
+  const Mesh mesh(5, info.vertices);
+  const GeneratorIdentity identity = generator->identity(numbers({5, 8}, 0));
+  const GeneratorHead head = generator->expression(identity, mesh.vertices, mesh.landmarks);
+  const GeneratorView view = generator->view(head, frontal(*generator, 5), {.features = true});
+  CHECK(identity.size() == 5 && head.size() == 5 && identity.ws.read_only() && head.planes.read_only());
+  CHECK((head.planes.shape() == Shape{5, 3, 32, 32, 8}) && (view.image.shape() == Shape{5, 3, 128, 128}));
+  CHECK((to_rgb8(view.image).shape() == Shape{5, 128, 128, 3}) && (view.features.shape() == Shape{5, 8, 16, 16}));
+
+  // each sample alone
+  for (std::int64_t i = 0; i < 5; ++i) {
+    const GeneratorIdentity alone = generator->identity(numbers({5, 8}, 0).slice(i, i + 1));
+    const GeneratorHead posed = generator->expression(alone, mesh.vertices.slice(i, i + 1), mesh.landmarks.slice(i, i + 1));
+    CHECK(equal(posed.planes, head.planes.slice(i, i + 1)));
+    CHECK(equal(generator->view(posed, frontal(*generator, 1)).image, view.image.slice(i, i + 1)));
+  }
+  // a head outlives its identity and its generator's other levels; several views share it
+  const GeneratorView shared = generator->view(head, frontal(*generator, 2), {.rows = Tensor::from(std::vector<std::int32_t>{3, 3}, {2})});
+  CHECK(equal(shared.image.slice(0, 1), view.image.slice(3, 4)) && equal(shared.image.slice(1, 2), view.image.slice(3, 4)));
+}
+
+TEST(threads_share_a_generator) {
+  if (no_onnxruntime()) return;
+  const auto generator = load();
+  const Mesh mesh(2, generator->info().vertices);
+  const auto image = [&] {
+    const GeneratorHead head = generator->expression(generator->identity(numbers({2, 8}, 0)), mesh.vertices, mesh.landmarks);
+    return generator->view(head, frontal(*generator, 2)).image;
+  };
+  const Tensor wanted = image();
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 3; ++i) wrong += !equal(image(), wanted);
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+}
+
+TEST(wrong_arguments) {
+  if (no_onnxruntime()) return;
+  CHECK_THROWS(load({.device = "gpu"}), invalid_argument);
+  CHECK_THROWS(load({.precision = "int4"}), unsupported);
+  CHECK_THROWS(load({.threads = 1000}), invalid_argument);
+  CHECK_THROWS(Generator::load("no such bundle"), not_found);
+  const auto generator = load();
+  const Mesh mesh(2, generator->info().vertices);
+  CHECK_THROWS(generator->identity({}), invalid_argument);
+  CHECK_THROWS(generator->identity(numbers({2, 9}, 0)), invalid_argument);
+  const GeneratorIdentity identity = generator->identity(numbers({2, 8}, 0));
+  CHECK_THROWS(generator->expression({}, mesh.vertices, mesh.landmarks), invalid_argument);
+  CHECK_THROWS(generator->expression(identity, {}, {}), invalid_argument);
+  CHECK_THROWS(generator->expression(identity, mesh.vertices, {}), invalid_argument);
+  const GeneratorHead head = generator->expression(identity, mesh.vertices, mesh.landmarks);
+  CHECK_THROWS(generator->view({}, frontal(*generator, 1)), invalid_argument);
+  CHECK_THROWS(generator->view(head, {}), invalid_argument);
+  CHECK_THROWS(generator->view(head, frontal(*generator, 2), {.coarse = 1000}), invalid_argument);
+  CHECK_THROWS(to_rgb8({}), invalid_argument);
+}
