@@ -58,7 +58,7 @@ class Phase:
 PHASES = (
     Phase("128", 128, 14000, 2e-2, lowest=0.5),
     Phase("256", 256, 7500, 1.5e-2, decay=0.995, detail=6.0),
-    Phase("cool", 256, 13000, 1.5e-2, lowest=0.02, decay=0.998, detail=6.0, depth=10.0),
+    Phase("cool", 256, 12000, 1.5e-2, lowest=0.02, decay=0.998, detail=6.0, depth=10.0),
 )
 
 
