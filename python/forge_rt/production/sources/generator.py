@@ -77,16 +77,11 @@ class GeneratorSource(Source):
         self.driver: Driver = open_driver(path, entry.get("head") or {"family": None}, self._options)
         half = 0.5 * float(entry["config"]["rendering"]["box_warp"])
         bounds = entry.get("bounds") or [[-half] * 3, [half] * 3]
-        self.annotator: MeshAnnotator = self.driver.annotator(
-            alignment, world=self.world, mode=self._options.annotation, bounds=bounds
-        )
+        #: judges the fit, whatever quirks labels are asked for with; surface that the generator cannot show is cut away
+        self.judge: MeshAnnotator = self.driver.annotator(alignment, world=self.world, bounds=bounds)
+        published = self._options.annotation == "compat"  # published masks show all of the mesh
+        self.annotator = self.driver.annotator(alignment, world=self.world, mode="compat") if published else self.judge
         self.hash = _core.sha256(f"{about.hash} {self.driver.hash}".encode())
-        # cheap and exact, whatever quirks labels are asked for with
-        self.judge = (
-            self.annotator
-            if self._options.annotation == "exact"
-            else self.driver.annotator(alignment, world=self.world, mode="exact", bounds=bounds)
-        )
         rendering = entry["config"]["rendering"]
         self.radius, self.pivot = float(rendering["avg_camera_radius"]), tuple(rendering["avg_camera_pivot"])
         self.num_ws = int(entry["sizes"]["num_ws"])
