@@ -113,6 +113,8 @@ def test_views_show_one_person(tmp_path: Path) -> None:
     assert notes[0]["generator"]["z"] == notes[1]["generator"]["z"] != notes[2]["generator"]["z"]
     assert notes[0]["landmarks_head_m"] == notes[1]["landmarks_head_m"]
     assert notes[0]["camera"]["label25"] != notes[1]["camera"]["label25"]
+    fr.generate(replace(PLAN, count=4, views=2, layout="folders"), tmp_path / "straddled", batch=3)
+    assert tree(tmp_path / "set") == tree(tmp_path / "straddled")
 
 
 def test_a_cameras_condition_changes_the_person_only_where_the_network_reads_it(tmp_path: Path) -> None:

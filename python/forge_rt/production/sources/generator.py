@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,12 @@ class _Renderer(Renderer):
         return Draw(person.camera, person.face, "studio", _Latent(index, attempt, person))
 
     def batch(self, drawn: Sequence[Draw]) -> GeneratedBatch:
+        """Where people have several views each is made by itself: the last one may go on in the next batch, and is then kept."""
+        if self._plan.views == 1 or self._conditioning == "view":
+            return self._together(drawn)
+        return _joined([self._together(list(members)) for _, members in itertools.groupby(drawn, self._key)])
+
+    def _together(self, drawn: Sequence[Draw]) -> GeneratedBatch:
         people: list[Person] = [d.latent.person for d in drawn]
         cameras = np.stack([p.label25 for p in people])
         rows, vertices, landmarks = self._meshes(drawn)
@@ -312,6 +319,19 @@ class _Latent:
     @property
     def z(self) -> np.ndarray:
         return self.person.z
+
+
+def _joined(parts: list[GeneratedBatch]) -> GeneratedBatch:
+    if len(parts) == 1:
+        return parts[0]
+    joined: dict[str, Any] = {}
+    for field in dataclasses.fields(GeneratedBatch):
+        values = [getattr(part, field.name) for part in parts]
+        if isinstance(values[0], tuple):
+            joined[field.name] = tuple(v for value in values for v in value)
+        else:
+            joined[field.name] = None if values[0] is None else np.concatenate([np.asarray(v) for v in values])
+    return GeneratedBatch(**joined)
 
 
 def _volume_depth(view: Any) -> np.ndarray:
