@@ -36,7 +36,6 @@ DEPTH_START, DEPTH_STEP = 2.2, 1.0 / 65535
 
 # Shares and ranges of what is drawn beside z.
 WIDE_SHARE = 1 / 3  # of the cameras
-STRONG_SHARE = 1 / 3  # of the expressions: closed lids, open jaws
 
 
 @dataclass(frozen=True)
@@ -89,27 +88,7 @@ class Teacher:
     def expression(self, seed: int, index: int, face: FaceParameters) -> dict[str, float]:
         """Weights of the head's expressions. A third has closed lids, open jaws or both."""
         random = _core.Random(seed, index // self.config.views, "teacher.expression")
-        strong, kind = random.uniform() < STRONG_SHARE, random.uniform()
-        closed, opened = strong and kind < 0.6, strong and kind >= 0.4
-        side = random.uniform()  # winks
-        shut = self.head.blink_weight(face) * random.uniform(0.85, 1.0)
-        half = random.uniform(0.0, 0.6) if random.uniform() < 0.4 else 0.0
-        lids = shut if closed else half
-        wide_jaw, some_jaw = random.uniform(0.55, 1.0), max(random.uniform(-0.5, 0.5), 0.0)
-        out = {
-            "blink_left": 0.0 if closed and side < 0.1 else lids,
-            "blink_right": 0.0 if closed and side > 0.9 else lids,
-            "jaw_open": wide_jaw if opened else some_jaw,
-            "smile": max(random.uniform(-0.8, 1.0), 0.0),
-            "brows_up": max(random.uniform(-1.0, 1.0), 0.0),
-            "brows_down": max(random.uniform(-1.5, 1.0), 0.0),
-            "pucker": max(random.uniform(-2.0, 0.8), 0.0),
-            "smile_open": max(random.uniform(-2.0, 0.8), 0.0),
-            "frown": max(random.uniform(-2.0, 0.8), 0.0),
-        }
-        out["brows_down"] *= 1.0 - out["brows_up"]
-        out["pucker"] *= 1.0 - out["smile"]
-        return out
+        return people.expression(self.head, face, random)
 
     def view(self, seed: int, index: int) -> Camera:
         """Yaw mostly a bell of 0.35 rad, a third of the cameras the whole ± 0.8; pitch within ± 0.4."""

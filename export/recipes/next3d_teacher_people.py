@@ -12,6 +12,7 @@ from forge_rt.next3d_people import (
     SHAPE,
     Z_DIM,
     Person,
+    expression,
     numbers,
     person,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "SHAPE",
     "Z_DIM",
     "Person",
+    "expression",
     "numbers",
     "person",
 ]
