@@ -26,7 +26,10 @@ def main() -> int:
         import pytest
 
         options = ["-p", "no:cacheprovider", "-c", str(root / "pyproject.toml"), "--rootdir", str(root)]
-        tests = [str(root / "tests" / "python" / name) for name in ("test_cuda_twins.py", "test_face_ops.py", "test_image_ops.py", "test_volume_render.py")]
+        tests = [
+            str(root / "tests" / "python" / name)
+            for name in ("test_cuda_twins.py", "test_face_ops.py", "test_image_ops.py", "test_volume_render.py")
+        ]
         return pytest.main([*options, *tests, *sys.argv[2:]])
 
 
