@@ -3,7 +3,7 @@
     python -m forge_rt.export.recipes.next3d_mini --out run               # goes on where it stopped when called again
     python -m forge_rt.export.recipes.next3d_mini_report --run run        # numbers and a contact sheet
 
-Phases: the mapping network learns the teacher's numbers (a minute, nothing is rendered); 128² pictures; 256² pictures; the same with a
+Phases: the mapping network learns the teacher's numbers (five minutes, nothing is rendered); 128² pictures; 256² pictures; the same with a
 falling rate. Every step is a function of (seed, step), the weights and the teacher. Design: docs/design/next3d_mini.md.
 """
 
@@ -35,6 +35,7 @@ from .next3d_mini_data import Batch, Source, collate, rows_of
 from .next3d_teacher import TeacherConfig
 
 LAST, AVERAGE = "last.pt", "average.pt"
+MAPPING_SHARE = 0.1  # of the learning rate: the mapping network knows its codes before anything is rendered, and shall not forget them
 WARM_UP = 50  # steps of a phase that starts with new weights
 KEEP_EVERY = 100  # steps between checkpoints
 ROW_EVERY = 25  # … between rows of the curve; divides the former
@@ -57,8 +58,8 @@ class Phase:
 
 PHASES = (
     Phase("128", 128, 14000, 2e-2, lowest=0.5),
-    Phase("256", 256, 7500, 1.5e-2, decay=0.995, detail=6.0),
-    Phase("cool", 256, 12000, 1.5e-2, lowest=0.02, decay=0.998, detail=6.0, depth=10.0),
+    Phase("256", 256, 8000, 1.5e-2, decay=0.995, detail=6.0),
+    Phase("cool", 256, 20000, 1.5e-2, lowest=0.02, decay=0.998, detail=6.0, depth=10.0),
 )
 
 
@@ -78,7 +79,7 @@ class Plan:
     views: int = 1  #: of a head, which share its planes; more heads teach more than more views, at equal time
     samples: int = 16  #: coarse and as many fine ones of a ray
     half: bool = True  #: bfloat16 convolutions
-    mapping_steps: int = 12000  #: of 256 codes
+    mapping_steps: int = 60000  #: of 256 codes
     passes: int = 3  #: how often a sample of the teacher is seen
     shard: int = 100
     phases: tuple[Phase, ...] = field(default=PHASES)
@@ -145,7 +146,10 @@ class Trainer:
         if self.plan.half:
             self.net.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.net).requires_grad_(False)
-        self.adam = torch.optim.Adam(self.net.parameters(), 1e-3, betas=(0.9, 0.99), foreach=True)
+        mapping = [p for name, p in self.net.named_parameters() if ".mapping." in name]
+        others = [p for name, p in self.net.named_parameters() if ".mapping." not in name]
+        groups = [{"params": others, "share": 1.0}, {"params": mapping, "share": MAPPING_SHARE}]
+        self.adam = torch.optim.Adam(groups, 1e-3, betas=(0.9, 0.99), foreach=True)
         self.young = 0  #: steps of the average
 
     def _load(self, held: dict) -> None:
@@ -229,7 +233,7 @@ class Trainer:
         started_new = self.phase == 0 or phase.again or self.plan.phases[self.phase - 1].size != phase.size
         self.rate = rate(phase, self.step, steps, started_new)
         for group in self.adam.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = self.rate * group["share"]
         self.adam.step()
         self._average_weights(phase.decay)
         self.step, self.total = self.step + 1, self.total + 1
