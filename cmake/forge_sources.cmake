@@ -45,6 +45,7 @@ set(FORGE_SOURCES
   cpp/models/forge_head/render.cpp
   cpp/models/forge_head/strands.cpp
   cpp/models/head.cpp
+  cpp/models/json_fields.cpp
   cpp/models/next3d/contract.cpp
   cpp/models/next3d/expression.cpp
   cpp/models/next3d/generator.cpp

@@ -1,7 +1,7 @@
 // Reading JSON configs with errors that name the path, what was expected, what came, and what to try.
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,89 +11,103 @@
 namespace forge_rt::json_fields {
 
 /// `camera.yaw_deg.uniform must be [low, high], got [30]; write two numbers`
-[[noreturn]] inline void fail(std::string_view path, std::string_view expected, std::string_view got, std::string_view advice = {}) {
-  throw Error(ErrorCode::invalid_argument, concat(path, " must be ", expected, ", got ", got, advice.empty() ? "" : "; ", advice));
-}
+[[noreturn]] void fail(std::string_view path, std::string_view expected, std::string_view got, std::string_view advice = {});
 
 /// JSON text of a value, shortened for messages.
-inline std::string show(const Json& value) {
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > 80) text = text.substr(0, 77) + "...";
-  return text;
-}
+std::string show(const Json& value);
 
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row.back();
-}
-
-inline std::string join(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
-}
+std::string join(const std::vector<std::string>& names);
 
 /// `did you mean "yaw_deg"?` for a near miss or a prefix, else the list of valid names.
-inline std::string suggest(std::string_view name, const std::vector<std::string>& valid) {
-  const std::string* best = nullptr;
-  std::size_t best_distance = std::max<std::size_t>(2, name.size() / 3) + 1;
-  for (const std::string& candidate : valid) {
-    const bool extends = name.size() >= 3 && (candidate.starts_with(name) || name.starts_with(candidate));
-    const std::size_t distance = extends ? 0 : edit_distance(name, candidate);
-    if (distance < best_distance) {
-      best = &candidate;
-      best_distance = distance;
-    }
-  }
-  return best != nullptr ? concat("did you mean \"", *best, "\"?") : "valid names: " + join(valid);
-}
-
-/// Throws unless `value` is an object that holds only `valid` keys.
-inline void expect_object(const Json& value, const std::string& path, const std::vector<std::string>& valid) {
-  if (!value.is_object()) fail(path, "an object", show(value), "keys: " + join(valid));
-  for (const auto& [key, ignored] : value.items())
-    if (std::find(valid.begin(), valid.end(), key) == valid.end())
-      throw Error(ErrorCode::invalid_argument, concat(path, ".", key, " is not a known key; ", suggest(key, valid)));
-}
-
-inline double number(const Json& value, const std::string& path) {
-  if (!value.is_number()) {
-    fail(path, "a number", show(value), value.is_string() ? "remove the quotes (YAML reads 1e-3 as text: write 1.0e-3)" : "");
-  }
-  return value.get<double>();
-}
-
-inline int integer(const Json& value, const std::string& path, int low, int high) {
-  const std::string expected = concat("an integer in [", low, ", ", high, "]");
-  if (!value.is_number_integer()) fail(path, expected, show(value));
-  const bool huge = value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{0x7FFFFFFF};
-  if (huge || value.get<std::int64_t>() < low || value.get<std::int64_t>() > high) fail(path, expected, show(value));
-  return value.get<int>();
-}
-
-/// Array of `count` elements (any positive length for count 0).
-inline const Json& array(const Json& value, const std::string& path, std::size_t count, const std::string& expected) {
-  if (!value.is_array() || value.empty() || (count > 0 && value.size() != count)) fail(path, expected, show(value));
-  return value;
-}
+std::string suggest(std::string_view name, const std::vector<std::string>& valid);
 
 /// Parses text; `what` names the document in the error.
-inline Json parse(std::string_view text, const std::string& what) {
-  try {
-    return Json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(ErrorCode::invalid_argument, concat(what, " is not valid JSON: ", error.what()));
+Json parse(std::string_view text, const std::string& what);
+
+// ---- one value: returned when it is what the name says ----
+
+/// Throws unless `value` is an object that holds only `valid` keys.
+void expect_object(const Json& value, const std::string& path, const std::vector<std::string>& valid);
+/// Not empty.
+std::string text(const Json& value, const std::string& path);
+std::string choice(const Json& value, const std::string& path, const std::vector<std::string>& choices);
+bool boolean(const Json& value, const std::string& path);
+double number(const Json& value, const std::string& path);
+int integer(const Json& value, const std::string& path, int low, int high);
+/// A number in low..high.
+template <class T = double>
+T real(const Json& value, const std::string& path, double low, double high);
+/// Array of `count` elements (any positive length for count 0).
+const Json& array(const Json& value, const std::string& path, std::size_t count, const std::string& expected);
+/// Array of N numbers in low..high.
+template <class T, std::size_t N>
+std::array<T, N> reals(const Json& value, const std::string& path, double low, double high, const std::string& expected);
+
+// ---- members ----
+
+/// Throws where there is none.
+const Json& member(const Json& parent, const std::string& path, const char* name);
+
+/// The members of one object, by name. Refers to the JSON it was made of.
+class Fields {
+ public:
+  /// Throws unless `json` is an object.
+  Fields(const Json& json, std::string path);
+
+  std::string path(const char* name) const { return path_ + "." + name; }
+  const Json& at(const char* name) const { return member(json_, path_, name); }
+  /// Null where there is none.
+  const Json* find(const char* name) const;
+  /// There, and not null.
+  bool given(const char* name) const;
+
+  Fields object(const char* name) const { return {at(name), path(name)}; }
+  std::string text(const char* name) const { return json_fields::text(at(name), path(name)); }
+  std::string choice(const char* name, const std::vector<std::string>& choices) const {
+    return json_fields::choice(at(name), path(name), choices);
   }
+  bool boolean(const char* name) const { return json_fields::boolean(at(name), path(name)); }
+  int integer(const char* name, int low, int high) const { return json_fields::integer(at(name), path(name), low, high); }
+  template <class T = double>
+  T real(const char* name, double low, double high) const {
+    return json_fields::real<T>(at(name), path(name), low, high);
+  }
+  const Json& array(const char* name, std::size_t count, const std::string& expected) const {
+    return json_fields::array(at(name), path(name), count, expected);
+  }
+  template <class T, std::size_t N>
+  std::array<T, N> reals(const char* name, double low, double high, const std::string& expected) const {
+    return json_fields::reals<T, N>(at(name), path(name), low, high, expected);
+  }
+
+  // Optional members keep the default.
+  bool boolean_or(const char* name, bool otherwise) const { return find(name) == nullptr ? otherwise : boolean(name); }
+  int integer_or(const char* name, int low, int high, int otherwise) const {
+    return find(name) == nullptr ? otherwise : integer(name, low, high);
+  }
+  template <class T>
+  T real_or(const char* name, double low, double high, T otherwise) const {
+    return find(name) == nullptr ? otherwise : real<T>(name, low, high);
+  }
+
+ private:
+  const Json& json_;
+  std::string path_;
+};
+
+template <class T>
+T real(const Json& value, const std::string& path, double low, double high) {
+  const double found = number(value, path);
+  if (!(found >= low && found <= high)) fail(path, concat("in ", low, "..", high), show(value));
+  return static_cast<T>(found);
+}
+
+template <class T, std::size_t N>
+std::array<T, N> reals(const Json& value, const std::string& path, double low, double high, const std::string& expected) {
+  array(value, path, N, expected);
+  std::array<T, N> out;
+  for (std::size_t i = 0; i < N; ++i) out[i] = real<T>(value[i], path, low, high);
+  return out;
 }
 
 }  // namespace forge_rt::json_fields

@@ -30,7 +30,7 @@ from .next3d_mini import AVERAGE, HELD_OUT, Plan
 from .next3d_mini_data import EYES, Batch, collate
 from .next3d_mini_losses import shrink
 from .next3d_mini_render import Rendered
-from .next3d_teacher import Draw, Teacher
+from .next3d_teacher import Teacher, TeacherDraw
 from .next3d_teacher_views import SCALE
 
 #: One world unit is 2.5 m⁻¹ of head.
@@ -112,7 +112,7 @@ MOVES: dict[str, dict[str, float]] = {
 APART = 25.0
 
 
-def pair(net: Next3D, teacher: Teacher, annotator: MeshAnnotator, drawn: Draw) -> dict[str, float]:
+def pair(net: Next3D, teacher: Teacher, annotator: MeshAnnotator, drawn: TeacherDraw) -> dict[str, float]:
     """One head from two sides: what views and landmarks say of each other (next3d_mini_geometry)."""
     cameras = [teacher.orbit(yaw, 0.0) for yaw in (-APART / 2, APART / 2)]
     records = np.stack([teacher.render(replace(drawn, camera=camera)) for camera in cameras])
@@ -128,7 +128,7 @@ def pair(net: Next3D, teacher: Teacher, annotator: MeshAnnotator, drawn: Draw) -
     return out | {f"{name} teacher": value for name, value in best.items()}
 
 
-def moves(net: Next3D, teacher: Teacher, drawn: Draw) -> dict[str, float]:
+def moves(net: Next3D, teacher: Teacher, drawn: TeacherDraw) -> dict[str, float]:
     """How much of what an expression changes in the teacher's picture the student's changes too: 1 all of it, 0 as much as a still face."""
     person = people.person(teacher.head, drawn.z)
     records = [of_expression(teacher, drawn.z, person, {}, teacher.orbit(0.0, 0.0))]
@@ -150,7 +150,7 @@ def of_expression(
     shut = teacher.head.blink_weight(person.face)
     weights = {name: w * shut if name.startswith("blink") else w for name, w in wanted.items()}
     face = teacher.head.face(person.face, expression=weights)
-    return teacher.render(Draw(z, person, face, camera))
+    return teacher.render(TeacherDraw(z, person, face, camera))
 
 
 def student(net: Next3D, batch: Batch) -> tuple[torch.Tensor, Rendered]:

@@ -58,7 +58,7 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True)
-class Draw:
+class TeacherDraw:
     """What one sample shows."""
 
     z: np.ndarray
@@ -107,11 +107,11 @@ class Teacher:
             size=self.config.size,
         )  # fmt: skip
 
-    def draw(self, seed: int, index: int) -> Draw:
+    def draw(self, seed: int, index: int) -> TeacherDraw:
         z = self.z(seed, index)
         person = people.person(self.head, z)
         face = self.head.face(person.face, expression=self.expression(seed, index, person.face))
-        return Draw(z, person, face, self.view(seed, index))
+        return TeacherDraw(z, person, face, self.view(seed, index))
 
     # ---- what it looks like ----
 
@@ -149,7 +149,7 @@ class Teacher:
             out[i] = self.sample(seed, first + i)
         return out
 
-    def render(self, draw: Draw, seed: int = -1, index: int = -1) -> np.ndarray:
+    def render(self, draw: TeacherDraw, seed: int = -1, index: int = -1) -> np.ndarray:
         c = self.config
         out = np.zeros((), self.dtype)
         out["seed"], out["index"], out["z"] = seed, index, draw.z

@@ -23,10 +23,10 @@ EXPRESSIONS: tuple[dict[str, float], ...] = (
 
 
 def write(teacher: Teacher, path: str | Path, seed: int = 1, identities: int = 6) -> None:
-    from .next3d_teacher import Draw, front_uv, picture, ray_distance
+    from .next3d_teacher import TeacherDraw, front_uv, picture, ray_distance
 
     def shot(face, person, z, yaw, pitch):
-        return teacher.render(Draw(z, person, face, teacher.orbit(yaw, pitch)))
+        return teacher.render(TeacherDraw(z, person, face, teacher.orbit(yaw, pitch)))
 
     rows = []
     for identity in range(identities):

@@ -23,7 +23,7 @@ from forge_rt.annotation.labels import MeshLabels
 from forge_rt.annotation.world import Cameras, Floats, World, apply, checked_alignment
 
 if TYPE_CHECKING:
-    from forge_rt.annotation.presets import Draw
+    from forge_rt.annotation.presets import GeneratorDraw
 
 #: (done, of, what is being done)
 Tell = Callable[[int, int, str], None]
@@ -365,8 +365,8 @@ def _plain(value: float) -> float | None:
 
 def collect(
     generator: Any,
-    draws: Sequence[Draw],
-    meshes: Callable[[Sequence[Draw]], tuple[np.ndarray, np.ndarray]],
+    draws: Sequence[GeneratorDraw],
+    meshes: Callable[[Sequence[GeneratorDraw]], tuple[np.ndarray, np.ndarray]],
     *,
     resolution: int = 128,
     batch: int = 4,

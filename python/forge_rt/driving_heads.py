@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forge_rt import _core, bundles
 from forge_rt._core import InvalidArgumentError, UnsupportedError
-from forge_rt.annotation.presets import Draw
+from forge_rt.annotation.presets import GeneratorDraw
 from forge_rt.forge_head import ForgeHead
 from forge_rt.head import Head
 from forge_rt.production.files import sha256_of
@@ -28,7 +28,7 @@ class DrivingHead(abc.ABC):
     forge_head: ForgeHead | None = None
 
     @abc.abstractmethod
-    def mesh(self, people: Sequence[Draw]) -> tuple[Floats, Floats]:
+    def mesh(self, people: Sequence[GeneratorDraw]) -> tuple[Floats, Floats]:
         """Vertices [B, V, 3] and landmarks [B, 68, 3], head frame, metres."""
 
 
@@ -42,7 +42,7 @@ class DrivingForgeHead(DrivingHead):
         self.hash, self.triangles = head.hash, head.triangles
         self.vertices = int(head.mesh(head.neutral()).vertices.shape[1])
 
-    def mesh(self, people: Sequence[Draw]) -> tuple[Floats, Floats]:
+    def mesh(self, people: Sequence[GeneratorDraw]) -> tuple[Floats, Floats]:
         assert self.forge_head is not None
         made = self.forge_head.mesh([p.face for p in people if p.face is not None])
         return np.asarray(made.vertices), np.asarray(made.landmarks)
@@ -70,7 +70,7 @@ class DrivingFlame(DrivingHead):
             )
         self.hash = _core.sha256(" ".join(_hash_of(Path(f)) for f in (path, static, dynamic) if f).encode())
 
-    def mesh(self, people: Sequence[Draw]) -> tuple[Floats, Floats]:
+    def mesh(self, people: Sequence[GeneratorDraw]) -> tuple[Floats, Floats]:
         shape, expression = (
             np.stack([getattr(p, part)[:most] for p in people])
             for part, most in (("shape", self.head.n_shape), ("expression", self.head.n_expression))

@@ -10,7 +10,7 @@ import pytest
 from forge_rt.export.recipes import next3d_teacher as teacher_module
 from forge_rt.export.recipes import next3d_teacher_cache as cache
 from forge_rt.export.recipes import next3d_teacher_people as people
-from forge_rt.export.recipes.next3d_teacher import Draw, Teacher, TeacherConfig, front_uv, picture, ray_distance
+from forge_rt.export.recipes.next3d_teacher import Teacher, TeacherConfig, TeacherDraw, front_uv, picture, ray_distance
 from forge_rt.export.recipes.next3d_teacher_views import BOX_WARP, ORTH_SCALE, ORTH_SHIFT, to_world
 
 SMALL = TeacherConfig(size=64, depth_size=32, plane_size=32)
@@ -36,7 +36,7 @@ def small(head):
 def neutral(teacher, index, yaw, pitch):
     z = teacher.z(3, index)
     person = people.person(teacher.head, z)
-    return teacher.render(Draw(z, person, person.face, teacher.orbit(yaw, pitch)))
+    return teacher.render(TeacherDraw(z, person, person.face, teacher.orbit(yaw, pitch)))
 
 
 def rays(label, size):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from forge_rt.annotation.agreement import Acceptance, MeshAgreement
 from forge_rt.annotation.annotator import Annotation, MeshAnnotator
 from forge_rt.annotation.labels import MeshLabels
-from forge_rt.annotation.presets import PRESETS, Draw, Preset
+from forge_rt.annotation.presets import PRESETS, GeneratorDraw, Preset
 from forge_rt.annotation.world import SYNTHFORGE_ALIGNMENT, World
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "SYNTHFORGE_ALIGNMENT",
     "Acceptance",
     "Annotation",
-    "Draw",
+    "GeneratorDraw",
     "MeshAgreement",
     "MeshAnnotator",
     "MeshLabels",

@@ -66,14 +66,14 @@ class Preset:
             raise InvalidArgumentError(f"views must be 1 or more, got {views}")
         return Sampler(self, z_dim, World.of(world), head, views, size, camera or self.cameras(world))
 
-    def draw(self, seed: int, index: int, *, attempt: int = 0, **options: Any) -> Draw:
+    def draw(self, seed: int, index: int, *, attempt: int = 0, **options: Any) -> GeneratorDraw:
         """One sample; `options` are those of `sampler`, which is the thing to keep for many."""
         return self.sampler(**options).draw(seed, index, attempt)
 
 
 @dataclass(frozen=True)
-class Draw:
-    """One sample before it is generated."""
+class GeneratorDraw:
+    """What a generator is given for one sample."""
 
     z: NDArray[np.float32]  #: [z_dim]
     camera: Camera  #: head frame, metres
@@ -94,7 +94,7 @@ class Sampler:
     size: int | tuple[int, int]
     camera: CameraSampler
 
-    def draw(self, seed: int, index: int, attempt: int = 0) -> Draw:
+    def draw(self, seed: int, index: int, attempt: int = 0) -> GeneratorDraw:
         """Sample `index`. With several views the person is that of index // views, and another attempt draws another camera only."""
         person, again = index // self.views, attempt if self.views == 1 else 0
         random = _core.Random(seed, person, "synthforge.z", again)
@@ -106,8 +106,8 @@ class Sampler:
             weights = next3d_people.expression(
                 self.head, face, _core.Random(seed, person, "synthforge.expression", again)
             )
-            return Draw(z, view, label, face=self.head.face(face, expression=weights))
-        return Draw(
+            return GeneratorDraw(z, view, label, face=self.head.face(face, expression=weights))
+        return GeneratorDraw(
             z, view, label,
             self._uniform("synthforge.shape", self.preset.shape, self.preset.n_shape, seed, person, again),
             self._uniform("synthforge.expression", self.preset.expression, self.preset.n_expression, seed, person, again),

@@ -12,7 +12,7 @@ from forge_rt._core import FaceParameters
 from forge_rt.camera import Camera
 from forge_rt.forge_head import FaceBatch, ForgeHead
 from forge_rt.production.plan import Plan
-from forge_rt.production.sources import Draw, ForgeHeadSource, Source, open_source
+from forge_rt.production.sources import ForgeHeadSource, SampleDraw, Source, open_source
 
 #: a sample that fails so often is kept and marked: a run must end
 MAX_ATTEMPTS = 16
@@ -73,10 +73,10 @@ class SampleMaker:
     def __init__(self, source: Source, plan: Plan, device: str = "cpu") -> None:
         self._plan, self._renderer = plan, source.renderer(plan, device)
 
-    def draw(self, index: int, attempt: int) -> Draw:
+    def draw(self, index: int, attempt: int) -> SampleDraw:
         return self._renderer.draw(index, attempt)
 
-    def batch(self, drawn: list[Draw]) -> FaceBatch:
+    def batch(self, drawn: list[SampleDraw]) -> FaceBatch:
         return self._renderer.batch(drawn)
 
     def refusals(self, batch: FaceBatch) -> list[str | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from forge_rt._core import ForgeError
 from forge_rt.production.plan import DEFAULT_SIZE, FORGEHEAD, Plan
-from forge_rt.production.sources.base import Draw, Renderer, Source
+from forge_rt.production.sources.base import Renderer, SampleDraw, Source
 from forge_rt.production.sources.forgehead import ForgeHeadSource
 
 
@@ -31,4 +31,4 @@ def native_size(model: str) -> int:
     return int(entry.get("sizes", {}).get("image", DEFAULT_SIZE))
 
 
-__all__ = ["Draw", "ForgeHeadSource", "Renderer", "Source", "native_size", "open_source"]
+__all__ = ["ForgeHeadSource", "Renderer", "SampleDraw", "Source", "native_size", "open_source"]

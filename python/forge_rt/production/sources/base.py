@@ -33,7 +33,7 @@ class Label(Protocol):
 
 
 @dataclass(frozen=True)
-class Draw:
+class SampleDraw:
     """What one sample shows, before it is rendered."""
 
     camera: Camera
@@ -46,11 +46,11 @@ class Renderer(abc.ABC):
     """Draws and renders samples of one plan. Draws are pure functions of (plan, index, attempt); one thread at a time."""
 
     @abc.abstractmethod
-    def draw(self, index: int, attempt: int) -> Draw:
+    def draw(self, index: int, attempt: int) -> SampleDraw:
         """With several views an identity is never drawn again, only the camera is."""
 
     @abc.abstractmethod
-    def batch(self, drawn: Sequence[Draw]) -> FaceBatch: ...
+    def batch(self, drawn: Sequence[SampleDraw]) -> FaceBatch: ...
 
     @abc.abstractmethod
     def refusal(self, batch: FaceBatch, k: int) -> str | None:

@@ -12,7 +12,7 @@ from forge_rt._core import InvalidArgumentError
 from forge_rt.face_json import face_to_dict
 from forge_rt.forge_head import FaceBatch, ForgeHead
 from forge_rt.production.plan import FORGEHEAD, Plan
-from forge_rt.production.sources.base import Draw, Renderer, Source
+from forge_rt.production.sources.base import Renderer, SampleDraw, Source
 
 if TYPE_CHECKING:
     from forge_rt.production.samples import Sample
@@ -90,14 +90,14 @@ class _Renderer(Renderer):
             "device": device,
         }
 
-    def draw(self, index: int, attempt: int) -> Draw:
+    def draw(self, index: int, attempt: int) -> SampleDraw:
         plan = self._plan
         face_attempt = attempt if plan.views == 1 else 0
         face = self._head.sample(plan.seed, index // plan.views, plan.style, attempt=face_attempt)
         camera = self._cameras[face.style].sample(plan.seed, index, plan.size, attempt=attempt)
-        return Draw(camera, face, face.style)
+        return SampleDraw(camera, face, face.style)
 
-    def batch(self, drawn: Sequence[Draw]) -> FaceBatch:
+    def batch(self, drawn: Sequence[SampleDraw]) -> FaceBatch:
         return self._head.render([d.face for d in drawn if d.face], [d.camera for d in drawn], **self._options)
 
     def refusal(self, batch: FaceBatch, k: int) -> str | None:

@@ -17,11 +17,11 @@ from forge_rt.annotation.agreement import MeshAgreement
 from forge_rt.forge_head import FaceBatch
 from forge_rt.generator import Generator
 from forge_rt.production.plan import Plan
-from forge_rt.production.sources.base import Draw, Renderer, Source
+from forge_rt.production.sources.base import Renderer, SampleDraw, Source
 from forge_rt.production.sources.generator_heads import Driver, open_driver
 
 if TYPE_CHECKING:
-    from forge_rt.annotation.presets import Draw as Person
+    from forge_rt.annotation.presets import GeneratorDraw
     from forge_rt.production.samples import Sample
 
 #: SynthForge renders the volume's depth at twice the features' resolution
@@ -199,18 +199,18 @@ class _Renderer(Renderer):
         self._volume = "volume_depth" in plan.extras or plan.layout == "synthforge"
         self._heads: dict[tuple[int, int], Any] = {}  #: the person of the last batch, if it showed only one
 
-    def draw(self, index: int, attempt: int) -> Draw:
+    def draw(self, index: int, attempt: int) -> SampleDraw:
         person = self._sampler.draw(self._plan.seed, index, attempt)
-        return Draw(person.camera, person.face, "studio", _Latent(index, attempt, person))
+        return SampleDraw(person.camera, person.face, "studio", _Latent(index, attempt, person))
 
-    def batch(self, drawn: Sequence[Draw]) -> GeneratedBatch:
+    def batch(self, drawn: Sequence[SampleDraw]) -> GeneratedBatch:
         """Where people have several views each is made by itself: the last one may go on in the next batch, and is then kept."""
         if self._plan.views == 1 or self._conditioning == "view":
             return self._together(drawn)
         return _joined([self._together(list(members)) for _, members in itertools.groupby(drawn, self._key)])
 
-    def _together(self, drawn: Sequence[Draw]) -> GeneratedBatch:
-        people: list[Person] = [d.latent.person for d in drawn]
+    def _together(self, drawn: Sequence[SampleDraw]) -> GeneratedBatch:
+        people: list[GeneratorDraw] = [d.latent.person for d in drawn]
         cameras = np.stack([p.label25 for p in people])
         rows, vertices, landmarks = self._meshes(drawn)
         head, head_rows = self._posed(drawn, cameras, rows, vertices, landmarks)
@@ -249,15 +249,15 @@ class _Renderer(Renderer):
 
     # ---- pieces ----
 
-    def _key(self, d: Draw) -> tuple[int, int]:
+    def _key(self, d: SampleDraw) -> tuple[int, int]:
         """Whoever has the same key is the same person with the same expression."""
         views = self._plan.views
         return (d.latent.index // views, 0) if views > 1 else (d.latent.index, d.latent.attempt)
 
-    def _meshes(self, drawn: Sequence[Draw]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _meshes(self, drawn: Sequence[SampleDraw]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which person each sample is [B], and meshes and landmarks of the persons."""
         order: dict[tuple[int, int], int] = {}
-        first: list[Person] = []
+        first: list[GeneratorDraw] = []
         rows = []
         for d in drawn:
             key = self._key(d)
@@ -269,7 +269,12 @@ class _Renderer(Renderer):
         return np.array(rows, np.int32), vertices, landmarks
 
     def _posed(
-        self, drawn: Sequence[Draw], cameras: np.ndarray, rows: np.ndarray, vertices: np.ndarray, landmarks: np.ndarray
+        self,
+        drawn: Sequence[SampleDraw],
+        cameras: np.ndarray,
+        rows: np.ndarray,
+        vertices: np.ndarray,
+        landmarks: np.ndarray,
     ) -> tuple[Any, np.ndarray]:
         """Planes of the persons, each made once however many views follow; with the rendered camera as condition, of each sample."""
         z = np.stack([d.latent.person.z for d in drawn])
@@ -285,7 +290,7 @@ class _Renderer(Renderer):
             self._heads = {key: self._planes(z[:1], vertices, landmarks)}  # the next batch may show the same person
         return self._heads[key], rows
 
-    def _deep(self, head: Any, cameras: np.ndarray, rows: np.ndarray, drawn: Sequence[Draw]) -> Any:
+    def _deep(self, head: Any, cameras: np.ndarray, rows: np.ndarray, drawn: Sequence[SampleDraw]) -> Any:
         """Depth at twice the features' resolution, a rendering of its own: what records say does not depend on who asks for it."""
         return self._generator.view(
             head, cameras.astype(np.float32), rows=rows, randomness="seeded", seed=self._plan.seed ^ 1 << 63,
