@@ -144,6 +144,7 @@ def test_decoder_multipliers_are_in_the_weights(model, tmp_path):
     [
         dict(blend_planes="all"),
         dict(superresolution="4X", neural_rendering_resolution=128),
+        dict(superresolution="4X", neural_rendering_resolution=136),
         dict(superresolution="8X"),
         dict(superresolution="8XDC", sr_conv_clamp=0.5, conv_clamp=0.4),
         dict(rendering=configs.RenderingConfig(
