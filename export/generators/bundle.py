@@ -161,7 +161,9 @@ def rounded(model: EG3D) -> EG3D:
     """A copy whose weights are half floats' numbers: those that `store_as_fp16` stores."""
     made = copy.deepcopy(model)
     with torch.no_grad():
-        for tensor in (*made.parameters(), *made.buffers()):
+        for name, tensor in (*made.named_parameters(), *made.named_buffers()):
+            if "uvcoords" in name:  # no weight, and not in a graph
+                continue
             if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= SMALLEST:
                 tensor.copy_(tensor.half().float())
     return made

@@ -88,12 +88,14 @@ def demodulation(g: Graph, style: str, weight: str) -> str:
     return as_channels(g, g.node("Mul", _rsqrt(g, total), g.constant(layers.SQRT2)))
 
 
-def synthesis_layer(g: Graph, x: str, ws: str, index: int, layer: layers.SynthesisLayer, path: str, noise: str) -> str:
-    """Modulated 3 × 3 convolution, noise, bias, leaky ReLU."""
+def synthesis_layer(
+    g: Graph, x: str, ws: str, index: int, layer: layers.SynthesisLayer, path: str, noise: str, size: int
+) -> str:
+    """Modulated 3 × 3 convolution, noise, bias, leaky ReLU, to size × size."""
     style = styles(g, ws, index, layer.affine, path)
     weight = stored(g, f"{path}.weight", layer.weight)
     x = g.node("Mul", x, as_channels(g, style))
-    x = convolution(g, x, weight, layer)
+    x = convolution(g, x, weight, layer, size)
     x = g.node("Mul", x, demodulation(g, style, weight))
     if noise == "const" and layer.noise_strength.item() != 0:
         strength = layer.noise_strength.item() * layers.SQRT2
@@ -102,13 +104,13 @@ def synthesis_layer(g: Graph, x: str, ws: str, index: int, layer: layers.Synthes
     return clip(g, leaky(g, x), layer.conv_clamp)
 
 
-def convolution(g: Graph, x: str, weight: str, layer: layers.SynthesisLayer) -> str:
+def convolution(g: Graph, x: str, weight: str, layer: layers.SynthesisLayer, size: int) -> str:
     """3 × 3, to the size or to twice it, in the form that is faster."""
     if layer.up == 2:
         return up_convolution(g, x, weight, layer)
     outside, inside = layer.weight.shape[:2]
-    if short.pays(inside, outside, layer.resolution):
-        return short.convolution(g, x, weight, inside, outside, layer.resolution)
+    if short.pays(inside, outside, size):
+        return short.convolution(g, x, weight, inside, outside, size)
     return g.node("Conv", x, weight, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
@@ -157,16 +159,17 @@ def block(
     *,
     noise: str = "const",
     shared: bool = False,
+    size: int | None = None,
 ) -> tuple[str, str]:
-    """Features and image of one block; its styles start at `first` of ws (`shared`: all are that one)."""
-    size = net.conv1.resolution
+    """Features and image of one block; its styles start at `first` of ws (`shared`: all are that one). `size` None: its own."""
+    size = size or net.conv1.resolution
     at = [first] * 3 if shared else [first, first + 1, first + 2]
     if net.inside == 0:
         x = stored(g, f"{path}.const", net.const)
     else:
         assert x is not None
-        x = synthesis_layer(g, x, ws, at[0], net.conv0, f"{path}.conv0", noise)
-    x = synthesis_layer(g, x, ws, at[net.num_conv - 1], net.conv1, f"{path}.conv1", noise)
+        x = synthesis_layer(g, x, ws, at[0], net.conv0, f"{path}.conv0", noise, size)
+    x = synthesis_layer(g, x, ws, at[net.num_conv - 1], net.conv1, f"{path}.conv1", noise, size)
     rgb = to_rgb(g, x, ws, at[net.num_conv], net.torgb, f"{path}.torgb", size)
     if image is not None:
         if not net.no_up:

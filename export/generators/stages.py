@@ -132,9 +132,9 @@ def _super_resolution(model: EG3D) -> onnx.ModelProto:
     image = g.node("Slice", features, g.integers(0), g.integers(channels), g.integers(1))
     noise = config.rendering.superresolution_noise_mode
     x = features
-    for name in ("block0", "block1"):
-        x, image = layers.block(g, x, image, ws, 0, getattr(net, name), name, noise=noise, shared=True)
     size = side if net.kind.no_up else 2 * side
+    for name, out in (("block0", size), ("block1", 2 * size)):
+        x, image = layers.block(g, x, image, ws, 0, getattr(net, name), name, noise=noise, shared=True, size=out)
     return g.model({"image": (image, [channels, 2 * size, 2 * size])})
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from forge_rt import CorruptFileError, ForgeError, NotFoundError, UnsupportedError
 from forge_rt.export.readers import safe_pickle
@@ -34,12 +33,16 @@ class Checkpoint:
     init_kwargs: dict[str, Any] = field(default_factory=dict)  #: constructor arguments
     rendering_kwargs: dict[str, Any] = field(default_factory=dict)
     neural_rendering_resolution: int | None = None
-    #: plain attributes of the network: switches, and tensors that are no part of its state (`uv_face_mask`, `renderer.plane_axes`)
+    #: plain attributes of the network: switches, tensors that are no part of its state (`uv_face_mask`, `renderer.plane_axes`), and
+    #: `conv_clamp` of every layer
     attributes: dict[str, Any] = field(default_factory=dict)
 
 
 def read_checkpoint(path: str | Path, *, network: str = "G_ema") -> Checkpoint:
     """Reads a checkpoint of any of the three kinds; `network` chooses the one of an official file.
+
+    State dicts may lie under "state_dict" or the network's name, with `init_kwargs`, `rendering_kwargs`,
+    `neural_rendering_resolution` and `uv_face_mask` beside them.
 
     Raises NotFoundError, CorruptFileError for damaged files and such that ask for code, UnsupportedError for intact files of another kind.
     """
@@ -52,7 +55,7 @@ def read_checkpoint(path: str | Path, *, network: str = "G_ema") -> Checkpoint:
         if path.suffix == ".safetensors" or start[8:] == b"{":
             return Checkpoint(_read_safetensors(path))
         if start.startswith(b"PK"):
-            return Checkpoint(_read_zip(path))
+            return _read_zip(path, network)
         return _read_official(path.read_bytes(), network)
     except ForgeError as error:
         raise type(error)(f"{path}: {error}") from error
@@ -69,10 +72,11 @@ def read_checkpoint(path: str | Path, *, network: str = "G_ema") -> Checkpoint:
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     from forge_rt import read_safetensors
 
-    return {name: torch.from_numpy(np.array(tensor)) for name, tensor in read_safetensors(str(path)).items()}
+    # a copy: the file's own bytes are read-only, which PyTorch does not know
+    return {name: torch.from_dlpack(tensor).clone() for name, tensor in read_safetensors(str(path)).items()}
 
 
-def _read_zip(path: Path) -> dict[str, torch.Tensor]:
+def _read_zip(path: Path, network: str) -> Checkpoint:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if any(m.compress_type != zipfile.ZIP_STORED for m in members) or len({m.filename for m in members}) != len(
@@ -84,17 +88,55 @@ def _read_zip(path: Path) -> dict[str, torch.Tensor]:
         size = path.stat().st_size
         if sum(m.file_size for m in members) > size:
             raise CorruptFileError(f"its members claim more than the file's {size} bytes")
-    raw = torch.load(path, map_location="cpu", weights_only=True)
-    if isinstance(raw, Mapping) and isinstance(raw.get("state_dict"), Mapping):
-        raw = raw["state_dict"]
+
+    def tensor(name: str, value: Any) -> torch.Tensor:
+        if not isinstance(value, torch.Tensor):
+            raise UnsupportedError(f"{name} is a {type(value).__name__}, expected a state dict: tensors by name")
+        if value.layout != torch.strided or value.untyped_storage().nbytes() > size:
+            raise CorruptFileError(f"{name} claims more than the file's {size} bytes")
+        return value
+
+    return _state_dict(torch.load(path, map_location="cpu", weights_only=True), network, tensor)
+
+
+#: Tensors of a network that are no part of its state.
+_BESIDE = ("uv_face_mask", "orth_scale", "orth_shift")
+
+
+def _state_dict(raw: Any, network: str, tensor: Callable[[str, Any], torch.Tensor]) -> Checkpoint:
+    """Of tensors by name, alone or as one entry beside the constructor's arguments."""
+    beside: dict[str, Any] = {}
+    for key in ("state_dict", network):
+        if isinstance(raw, Mapping) and isinstance(raw.get(key), Mapping):
+            beside, raw = dict(raw), raw[key]
     if not isinstance(raw, Mapping) or not raw or not all(isinstance(k, str) for k in raw):
         raise UnsupportedError(f"it holds a {type(raw).__name__}, expected a state dict: tensors by name")
-    for name, tensor in raw.items():
-        if not isinstance(tensor, torch.Tensor):
-            raise UnsupportedError(f"{name} is a {type(tensor).__name__}, expected a state dict: tensors by name")
-        if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() > size:
-            raise CorruptFileError(f"{name} claims more than the file's {size} bytes")
-    return dict(raw)
+    tensors = {name: tensor(name, value) for name, value in raw.items()}
+    for name in ("init_kwargs", "rendering_kwargs"):
+        if beside.get(f"_{name}") is None:
+            beside[f"_{name}"] = beside.get(name)
+    made = _with_options(tensors, beside, rendering="_rendering_kwargs")
+    made.attributes = {name: tensor(name, beside[name]) for name in _BESIDE if beside.get(name) is not None}
+    return made
+
+
+def _with_options(
+    tensors: dict[str, torch.Tensor], state: dict[str, Any], *, rendering: str, class_name: str | None = None
+) -> Checkpoint:
+    init_kwargs = _options(state, "_init_kwargs")
+    # the constructor takes them as an argument and keeps them
+    rendering_kwargs = _options(state, rendering) or init_kwargs.get("rendering_kwargs") or {}
+    if not isinstance(rendering_kwargs, dict):
+        raise CorruptFileError(f"rendering_kwargs is a {type(rendering_kwargs).__name__}, expected a dictionary")
+    resolution = _plain_number(state.get("neural_rendering_resolution"))
+    return Checkpoint(
+        tensors, class_name, init_kwargs, rendering_kwargs, resolution if isinstance(resolution, int) else None
+    )
+
+
+def _plain_number(value: Any) -> Any:
+    """NumPy's scalars as Python's; anything else as it is."""
+    return value.decode().item() if isinstance(value, NumpyScalar) else value
 
 
 # ---- tensors of the legacy torch.save format ------------------------------------------------------------------------
@@ -246,6 +288,14 @@ def _parameter(*args: Any) -> Any:
     return args[0]
 
 
+class _Ordered(dict[Any, Any], Record):
+    """`collections.OrderedDict` and `dnnlib.util.EasyDict`; state dicts have metadata as their state."""
+
+    def __init__(self, pairs: Any = ()) -> None:
+        Record.__init__(self)
+        self.update(safe_pickle.OBJECT_NAMES["collections", "OrderedDict"](pairs))
+
+
 #: Helper classes of the published code, whose modules have other names from release to release.
 _HELPERS = {"OSGDecoder", "ImportanceRenderer", "MipRayMarcher2", "RaySampler"}
 _NAMES: dict[tuple[str, str], Any] = {
@@ -255,7 +305,8 @@ _NAMES: dict[tuple[str, str], Any] = {
     ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
     ("torch._utils", "_rebuild_parameter"): _parameter,
     ("torch.storage", "_load_from_bytes"): _Storage,
-    ("dnnlib.util", "EasyDict"): safe_pickle.OBJECT_NAMES["collections", "OrderedDict"],
+    ("collections", "OrderedDict"): _Ordered,
+    ("dnnlib.util", "EasyDict"): _Ordered,
 }
 
 
@@ -274,16 +325,27 @@ def _read_official(data: bytes, network: str) -> Checkpoint:
         raise UnsupportedError(
             "it was written by torch.save of PyTorch before 1.6; load it there with PyTorch and save it again"
         )
+    if isinstance(raw, _Persistent):  # a network alone
+        return _checkpoint(raw)
     if not isinstance(raw, dict):
         raise UnsupportedError(
             f"it holds a {type(raw).__name__}, expected an official checkpoint: a dictionary with {network}"
         )
+    nested = any(isinstance(raw.get(key), dict) for key in ("state_dict", network))
+    if nested or any(isinstance(value, _Tensor) for value in raw.values()):
+        return _state_dict(raw, network, _decoded_tensor)
     if not isinstance(raw.get(network), _Persistent):
         usable = [k for k in ("G_ema", "G", "D") if isinstance(raw.get(k), _Persistent)]
         raise UnsupportedError(f"it has no network {network}; it has {', '.join(usable) or 'none'}")
     top = raw[network]
     del raw
     return _checkpoint(top)
+
+
+def _decoded_tensor(name: str, value: Any) -> torch.Tensor:
+    if not isinstance(value, _Tensor):
+        raise UnsupportedError(f"{name} is a {type(value).__name__}, expected a state dict: tensors by name")
+    return value.decode()
 
 
 def _checkpoint(top: _Persistent) -> Checkpoint:
@@ -301,22 +363,20 @@ def _checkpoint(top: _Persistent) -> Checkpoint:
                     raise CorruptFileError(f"{prefix}{name} is no tensor")
                 tensors[prefix + name] = value.decode()
         for name, value in state.items():
-            if isinstance(value, _Tensor) and isinstance(name, str):
+            if not isinstance(name, str):
+                continue
+            value = _plain_number(value)
+            if isinstance(value, _Tensor):
                 attributes[prefix + name] = value.decode()
-            elif not prefix and isinstance(name, str) and isinstance(value, (bool, int, float, str)):
+            elif not prefix and isinstance(value, (bool, int, float, str)):
                 attributes[name] = value
+            elif name == "conv_clamp" and (value is None or isinstance(value, (int, float))):
+                attributes[prefix + name] = value
     if not tensors:
         raise UnsupportedError(f"its {top.class_name} has no tensors")
-    state = top.state
-    resolution = state.get("neural_rendering_resolution")
-    return Checkpoint(
-        tensors,
-        top.class_name,
-        _options(state, "_init_kwargs"),
-        _options(state, "rendering_kwargs"),
-        resolution if isinstance(resolution, int) else None,
-        attributes,
-    )
+    made = _with_options(tensors, top.state, rendering="rendering_kwargs", class_name=top.class_name)
+    made.attributes = attributes
+    return made
 
 
 def _modules(top: Record) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -355,9 +415,8 @@ def _options(state: dict[str, Any], name: str) -> dict[str, Any]:
         left -= 1
         if depth > _MAX_DEPTH or left < 0:
             raise CorruptFileError(f"{name} is nested too deeply or too large")
-        if isinstance(value, NumpyScalar):
-            value = value.decode().item()
-        elif isinstance(value, _Tensor):
+        value = _plain_number(value)
+        if isinstance(value, _Tensor):
             tensor = value.decode()
             left -= tensor.numel()
             return plain(None, depth) if left < 0 else tensor.tolist()

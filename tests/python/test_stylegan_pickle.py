@@ -181,18 +181,108 @@ def test_eg3d_files(tmp_path):
     assert next3d.read_config(read_checkpoint(tmp_path / "net.pt")).superresolution == "2X"
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_state_dicts(tmp_path, model, nested):
+def test_layers_know_their_clamps(tmp_path, model):
+    """A network that was made with its class's defaults has no fp16 blocks and clamps at 256; its arguments do not say so."""
+    network = official.network(model.state_dict(), buffers=BUFFERS, **{**ATTRIBUTES, "_init_kwargs": {}})
+
+    def layers(record):
+        own = record.meta["state"] if isinstance(record, official.Persistent) else record.__dict__
+        for name, member in own["_modules"].items():
+            if name.startswith("conv") and "affine" in member.meta["state"]["_modules"]:
+                yield member.meta["state"]
+            yield from layers(member)
+
+    for name, clamp in (("superresolution", None), ("backbone", np.float64(256))):
+        for state in layers(network.meta["state"]["_modules"][name]):
+            state["conv_clamp"] = clamp
+    config = next3d.read_config(read_checkpoint(official.save(tmp_path / "net.pkl", network)))
+    assert (config.conv_clamp, config.sr_conv_clamp) == (256, None)
+
+
+def test_options_may_be_numpy_scalars_and_arguments(tmp_path):
+    options = ATTRIBUTES["rendering_kwargs"]
+    path = official.save(
+        tmp_path / "net.pkl",
+        tiny(rendering_kwargs=None, neural_rendering_resolution=np.int64(96), orth_scale=np.float32(4),
+             _init_kwargs=official.EasyDict(rendering_kwargs=options)),
+    )  # fmt: skip
+    read = read_checkpoint(path)
+    assert read.rendering_kwargs["ray_start"] == 2.25 and read.neural_rendering_resolution == 96
+    assert read.attributes["orth_scale"] == 4
+
+
+@pytest.mark.parametrize("name", ["fill_mouth", "load_lms"])
+def test_switches_that_no_published_model_turns(tmp_path, model, name):
+    network = official.network(model.state_dict(), buffers=BUFFERS, **{**ATTRIBUTES, name: False})
+    with pytest.raises(fr.UnsupportedError, match=f"has {name} switched off"):
+        next3d.read_config(read_checkpoint(official.save(tmp_path / "net.pkl", network)))
+
+
+def test_a_network_alone(tmp_path, model):
+    path = tmp_path / "net.pkl"
+    path.write_bytes(official.dumps(official.network(model.state_dict(), buffers=BUFFERS, **ATTRIBUTES)))
+    read = read_checkpoint(path)
+    assert read.class_name == "TriPlaneGenerator"
+    assert_same(read.tensors, model.state_dict())
+
+
+@pytest.mark.parametrize("writer", ["torch", "pickle"])
+@pytest.mark.parametrize("key", [None, "state_dict", "G_ema"])
+def test_state_dicts(tmp_path, model, key, writer):
+    """Of `state_dict()`, which carries metadata; with and without what the network was made with."""
     state = model.state_dict()
-    torch.save({"state_dict": state, "step": 3} if nested else state, tmp_path / "net.pt")
-    assert_same(read_checkpoint(tmp_path / "net.pt").tensors, state)
+    assert state._metadata
+
+    def written(value):
+        if writer == "torch":
+            torch.save(value, tmp_path / "net.pt")
+        else:
+            (tmp_path / "net.pt").write_bytes(pickle.dumps(value, 2))
+        return read_checkpoint(tmp_path / "net.pt")
+
+    read = written(state if key is None else {key: state, "step": 3})
+    assert_same(read.tensors, state)
+    assert (read.init_kwargs, read.rendering_kwargs) == ({}, {})
+    if key is None:
+        return
+    mask = ATTRIBUTES["uv_face_mask"]
+    options = dict(depth_resolution=24, superresolution_module="SuperresolutionHybrid8XDC")
+    read = written({key: state, "init_kwargs": dict(sr_num_fp16_res=0), "rendering_kwargs": options, "neural_rendering_resolution": 32,
+                    "uv_face_mask": mask})  # fmt: skip
+    assert_same(read.tensors, state)
+    config = next3d.read_config(read)
+    assert config.sr_conv_clamp is None and config.neural_rendering_resolution == 32
+    assert config.rendering.depth_resolution == 24 and config.rendering.c_scale == 0
+    assert torch.equal(read.attributes["uv_face_mask"], mask)
+    read = written({key: state, "_init_kwargs": dict(sr_num_fp16_res=4, rendering_kwargs=options)})
+    assert read.rendering_kwargs == options and next3d.read_config(read).sr_conv_clamp == 256
+
+
+def test_state_dicts_with_other_things(tmp_path):
+    (tmp_path / "net.pkl").write_bytes(pickle.dumps({"a.weight": torch.ones(2), "b": "words"}))
+    with pytest.raises(fr.UnsupportedError, match="b is a str, expected a state dict: tensors by name"):
+        read_checkpoint(tmp_path / "net.pkl")
+
+
+def test_a_super_resolution_that_nothing_tells_apart(tmp_path):
+    """8X, 4X and 2X have equal weights: their noise tells them apart, and may be left out of a file."""
+    made = next3d.EG3D(configs.EG3DConfig(
+        z_dim=8, w_dim=12, channel_base=256, channel_max=8, plane_resolution=32, plane_channels=4, decoder_hidden=6, feature_channels=5,
+        superresolution="4X", sr_channels=(4, 4),
+    ))  # fmt: skip
+    state = {k: v for k, v in made.state_dict().items() if not ("superresolution" in k and "noise" in k)}
+    torch.save(state, tmp_path / "net.pt")
+    with pytest.raises(fr.InvalidArgumentError, match="does not say which super-resolution it has"):
+        next3d.read_config(read_checkpoint(tmp_path / "net.pt"))
 
 
 def test_safetensors(tmp_path, model):
     safetensors = pytest.importorskip("safetensors.torch")
     state = model.state_dict()
-    safetensors.save_file(dict(state), tmp_path / "net.safetensors")
-    assert_same(read_checkpoint(tmp_path / "net.safetensors").tensors, state)
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        kept = {k: v.to(dtype) if v.is_floating_point() else v for k, v in state.items()}
+        safetensors.save_file(kept, tmp_path / "net.safetensors")
+        assert_same(read_checkpoint(tmp_path / "net.safetensors").tensors, kept)
 
 
 # ---- checkpoints of other networks ----------------------------------------------------------------------------------

@@ -37,9 +37,6 @@ def read_config(checkpoint: Checkpoint, *, blend_planes: str = "front") -> EG3DC
     sizes = _network(tensors, "backbone")
     rendering = RenderingConfig.from_published(checkpoint.rendering_kwargs)
     half_blocks = options.get("sr_num_fp16_res", 4)  # 4: the published configuration
-    conv_clamp = options.get("conv_clamp")
-    if not isinstance(conv_clamp, (int, float, type(None))):
-        raise InvalidArgumentError(f"conv_clamp must be a number, got {conv_clamp!r}")
     embed = tensors.get("backbone.mapping.embed.weight")
     mapping_layers = len({n for n in tensors if re.fullmatch(r"backbone\.mapping\.fc\d+\.weight", n)})
     if not mapping_layers:
@@ -56,7 +53,9 @@ def read_config(checkpoint: Checkpoint, *, blend_planes: str = "front") -> EG3DC
         layer_features=first.shape[0],
         channel_base=sizes["channel_base"],
         channel_max=sizes["channel_max"],
-        conv_clamp=None if conv_clamp is None else float(conv_clamp),
+        conv_clamp=_conv_clamp(
+            checkpoint, f"backbone.synthesis.b{sizes['resolution']}.conv1", options.get("conv_clamp")
+        ),
         plane_resolution=sizes["resolution"],
         plane_channels=sizes["channels"] // 3,
         plane_axes=_axes(checkpoint, NEXT3D_AXES if is_next3d else EG3D_AXES),
@@ -67,11 +66,16 @@ def read_config(checkpoint: Checkpoint, *, blend_planes: str = "front") -> EG3DC
             _tensor(tensors, "superresolution.block0.torgb.weight").shape[1],
             _tensor(tensors, "superresolution.block1.torgb.weight").shape[1],
         ),
-        sr_conv_clamp=256.0 if half_blocks else None,
+        sr_conv_clamp=_conv_clamp(checkpoint, "superresolution.block1.conv1", 256.0 if half_blocks else None),
         neural_rendering_resolution=checkpoint.neural_rendering_resolution or 64,
         rendering=rendering,
     )
     if is_next3d:
+        for name in ("fill_mouth", "load_lms"):
+            if checkpoint.attributes.get(name) is False:
+                raise UnsupportedError(
+                    f"this generator has {name} switched off, as no published model has; that is not supported"
+                )
         texture = _network(tensors, "texture_backbone")
         common.update(
             texture_resolution=texture["resolution"],
@@ -95,6 +99,14 @@ def _tensor(tensors: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
     if name not in tensors or tensors[name].ndim < 2:
         raise InvalidArgumentError(f"the checkpoint has no {name}; it is no EG3D or Next3D generator")
     return tensors[name]
+
+
+def _conv_clamp(checkpoint: Checkpoint, layer: str, otherwise: Any) -> float | None:
+    """As a layer of an official file says, which knows its constructor's defaults; else from the constructor's arguments."""
+    value = checkpoint.attributes.get(f"{layer}.conv_clamp", otherwise)
+    if value is not None and (not isinstance(value, (int, float)) or not value > 0):
+        raise InvalidArgumentError(f"conv_clamp must be a positive number, got {value!r}"[:300])
+    return None if value is None else float(value)
 
 
 def _network(tensors: Mapping[str, torch.Tensor], name: str) -> dict[str, int]:
@@ -156,5 +168,11 @@ def _super_resolution(checkpoint: Checkpoint) -> str:
         return kind
     noise = checkpoint.tensors.get("superresolution.block0.conv0.noise_const")
     width = _tensor(checkpoint.tensors, "superresolution.block0.torgb.weight").shape[1]
-    size = 256 if noise is None or noise.ndim != 2 else noise.shape[0]
-    return {64: "2X", 128: "4X"}.get(size, "8XDC" if width == 256 else "8X")
+    if width == 256:
+        return "8XDC"
+    if noise is None or noise.ndim != 2:
+        raise InvalidArgumentError(
+            "the checkpoint does not say which super-resolution it has: neither options nor noise that would tell 8X, 4X and 2X apart; "
+            "give its configuration"
+        )
+    return {64: "2X", 128: "4X"}.get(noise.shape[0], "8X")

@@ -74,8 +74,10 @@ def _print(made: Exported) -> None:
     rows = [(file, name, row) for file, graph in made.proof["graphs"].items() for name, row in graph["outputs"].items()]
     rows += [("end to end", name, row) for name, row in made.proof["end_to_end"].items()]
     for where, name, row in rows:
+        held = "max" if "max_abs_bar" in row else "mean"
         typer.echo(
-            f"{where:22} {name:9} max error {row['max_abs']:.2e} <= {row['max_abs_bar']:.2e}, values {row['range'][0]:.3g}..{row['range'][1]:.3g}"
+            f"{where:22} {name:9} {held:4} error {row[f'{held}_abs']:.2e} <= {row[f'{held}_abs_bar']:.2e}, "
+            f"values {row['range'][0]:.3g}..{row['range'][1]:.3g}"
         )
     if made.head is not None:
         typer.echo(f"{made.head}: the head, for your own use")
