@@ -161,6 +161,22 @@ void bind_generator(py::module_& module) {
           py::arg("head"), py::arg("cameras"), py::kw_only(), py::arg("rows"), py::arg("resolution"), py::arg("coarse"), py::arg("fine"),
           py::arg("randomness"), py::arg("u_coarse"), py::arg("u_fine"), py::arg("seed"), py::arg("index"), py::arg("depth_resolution"),
           py::arg("depth_only"), py::arg("skip_weight"), py::arg("features"))
+      .def(
+          "density",
+          [](const Generator& self, const GeneratorHead& head, py::object points, py::object rows, bool colour) -> py::object {
+            DensityOptions options;
+            options.rows = to_optional_tensor(rows, DType::i32);
+            options.colour = colour;
+            const Tensor at = to_tensor(points, DType::f32);
+            DensitySamples samples;
+            {
+              const py::gil_scoped_release release;
+              samples = self.density(head, at, options);
+            }
+            if (!colour) return from_tensor(samples.density);
+            return py::make_tuple(from_tensor(samples.density), from_tensor(samples.colour));
+          },
+          py::arg("head"), py::arg("points"), py::kw_only(), py::arg("rows"), py::arg("colour"))
       .def_property_readonly("info", [](const Generator& self) { return info_dict(self.info()); })
       .def_property_readonly("hash", &Generator::hash)
       .def_property_readonly("precision", &Generator::precision)

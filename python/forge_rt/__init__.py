@@ -36,6 +36,7 @@ from forge_rt.paths import asset_path, cmake_dir, include_dir, library_path
 if TYPE_CHECKING:
     from forge_rt import annotation as annotation
     from forge_rt import next3d_people as next3d_people
+    from forge_rt import shape as shape
     from forge_rt.production import Inspection as Inspection
     from forge_rt.production import Plan as Plan
     from forge_rt.production import Progress as Progress
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 _PRODUCTION = ("Inspection", "Plan", "Progress", "Replayed", "RunResult", "batches", "generate", "inspect", "replay")
 
 
-_MODULES = ("annotation", "next3d_people")
+_MODULES = ("annotation", "next3d_people", "shape")
 
 
 def __getattr__(name: str) -> Any:

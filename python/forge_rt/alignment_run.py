@@ -83,7 +83,9 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
     name = options.preset or ("next3d-mini" if head.forge_head is not None else "synthforge-alignment")
     if name not in PRESETS:
         raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
-    sampler = _preset(name, info).sampler(z_dim=info.z_dim, world=world, head=head.forge_head, size=options.resolution)
+    sampler = preset_of(name, info).sampler(
+        z_dim=info.z_dim, world=world, head=head.forge_head, size=options.resolution
+    )
     draws = [sampler.draw(options.seed, n) for n in range(options.samples)]
     views, pictures = collect(generator, draws, head.mesh, resolution=options.resolution, pictures=_PICTURES, tell=tell)
     made = fit(labels, views, world=world, start=_start(info, options), bounds=_bounds(info), tell=tell)
@@ -100,7 +102,7 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
     return Result(document, made, sheet(labels, views, made, pictures))
 
 
-def _preset(name: str, info: Any) -> Preset:
+def preset_of(name: str, info: Any) -> Preset:
     """Cameras stand where the model's own configuration has them."""
     preset, rendering = PRESETS[name], info.config.get("rendering", {})
     x, y, z = rendering.get("avg_camera_pivot", preset.pivot)

@@ -209,6 +209,21 @@ class Generator:
         )  # fmt: skip
         return GeneratorView(made.image, made.image_raw, made.features, made.depth, made.depth_m, made.weight)
 
+    def density(self, head: GeneratorHead, points: Any, *, rows: Any = None, colour: bool = False) -> Any:
+        """The field that views are pictures of, at points (spec §8, §19). `forge_rt.shape` makes meshes of it.
+
+        points    [M, P, 3], generator units (metres · info.world_scale + info.world_shift); float64 is rounded to float32
+        rows      [M] which head each set of points lies in; None: set m lies in head m, or all in the only one
+        colour    also what the decoder says of colours
+
+        Returns the density [M, P] float32, raw: views see softplus(density - 1) per unit of length; with colour also [M, P, info.features]
+        float32 in (-0.001, 1.001), of which the first three are red, green, blue. Outside of the model's box (`info.config`: box_warp of
+        rendering, centred on the origin) planes are zero, and the decoder answers for zeros.
+
+        Raises InvalidArgumentError for other shapes and points that are not finite, naming the set.
+        """
+        return self._generator.density(head, points, rows=rows, colour=colour)
+
     @property
     def info(self) -> GeneratorInfo:
         return self._info

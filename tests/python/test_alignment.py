@@ -289,9 +289,9 @@ def test_the_result_is_json(capsys, tmp_path):
 
 def test_cameras_stand_where_the_model_has_them():
     info = SimpleNamespace(config={"rendering": {"avg_camera_radius": 1.7, "avg_camera_pivot": [0, 0, -0.06]}})
-    made = alignment_run._preset("synthforge-alignment", info)
+    made = alignment_run.preset_of("synthforge-alignment", info)
     assert (made.radius, made.pivot) == (1.7, (0, 0, -0.06)) and made.camera == PRESETS["synthforge-alignment"].camera
-    assert alignment_run._preset("paper", SimpleNamespace(config={})) == PRESETS["paper"]
+    assert alignment_run.preset_of("paper", SimpleNamespace(config={})) == PRESETS["paper"]
 
 
 def test_flame_heads(tmp_path):

@@ -86,6 +86,11 @@ GeneratorView Generator::view(const GeneratorHead& head, const Tensor& cameras, 
   return impl_->view(head, cameras, options);
 }
 
+DensitySamples Generator::density(const GeneratorHead& head, const Tensor& points, const DensityOptions& options) const {
+  impl_->check_model(head.model, "head");
+  return impl_->density(head, points, options);
+}
+
 const GeneratorInfo& Generator::info() const { return impl_->contract.info; }
 const std::string& Generator::hash() const { return impl_->hash; }
 const std::string& Generator::precision() const { return impl_->precision; }

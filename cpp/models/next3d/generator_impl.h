@@ -29,6 +29,7 @@ struct Generator::Impl {
                            const ExpressionOptions& options) const;
   GeneratorHead without_expression(const GeneratorIdentity& identity, const ExpressionOptions& options) const;
   GeneratorView view(const GeneratorHead& head, const Tensor& cameras, const ViewOptions& options) const;
+  DensitySamples density(const GeneratorHead& head, const Tensor& points, const DensityOptions& options) const;
 
  private:
   void truncate(Tensor& ws, float psi, int cutoff) const;

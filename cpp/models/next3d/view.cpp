@@ -1,4 +1,4 @@
-// (head, camera) → image and depth (spec/next3d §8-11): volume rendering, super-resolution.
+// (head, camera) → image and depth (spec/next3d §8-11): volume rendering, super-resolution. (head, points) → density (§19).
 #include <algorithm>
 #include <cmath>
 
@@ -146,6 +146,23 @@ GeneratorView Generator::Impl::view(const GeneratorHead& head, const Tensor& cam
     }
   }
   out.depth_m = camera_depth_m(out.depth, cameras, info.world.scale);
+  return out;
+}
+
+DensitySamples Generator::Impl::density(const GeneratorHead& head, const Tensor& points, const DensityOptions& options) const {
+  expect(points, "points", "[M, P, 3]", DType::f32, {kAny, kAny, 3});
+  const std::int64_t count = points.size(0), each = points.size(1);
+  const std::vector<std::int64_t> rows = read_rows(options.rows, count, head.size(), "sets of points", "heads");
+  check_finite_rows(points, "points");
+  const Tensor planes = take_rows(head.planes, rows);
+  const bool shared = planes.size(0) == 1 && count > 1;  // one head: its points are one long list
+  const Tensor at = move_to(points, device);
+  DensitySamples out = sample_density({planes, contract.axes, contract.box_warp}, contract.decoder,
+                                      shared ? at.reshape({1, count * each, 3}) : at, options.colour, stream());
+  if (shared) {
+    out.density = out.density.reshape({count, each});
+    if (options.colour) out.colour = out.colour.reshape({count, each, out.colour.size(2)});
+  }
   return out;
 }
 

@@ -76,8 +76,28 @@ class Acceptance:
             points, pictures = np.asarray(landmarks, np.float64), np.asarray(images)
             for b, reason in enumerate(out):
                 if reason is None:
-                    out[b] = self._of_detector(detector(pictures[b]), points[b], pictures.shape[1])
+                    off = self.distance_px(detector(pictures[b]), points[b], pictures.shape[1])
+                    out[b] = self.of_distance(off)
         return out
+
+    def distance_px(self, found: ArrayLike | None, points: ArrayLike, size: int) -> float:
+        """Mean distance of a detector's points from `points` (pixels of a picture of `size`), as pixels of `detector_size`; NaN: no face was found."""
+        if found is None:
+            return float("nan")
+        seen, own = np.asarray(found, np.float64), np.asarray(points, np.float64)
+        if seen.shape != own.shape:
+            raise InvalidArgumentError(
+                f"a detector must return {list(own.shape)} points or None, got {list(seen.shape)}"
+            )
+        return float(np.linalg.norm(seen - own, axis=-1).mean()) * self.detector_size / size
+
+    def of_distance(self, off: float) -> str | None:
+        """The reason for a distance as `distance_px` gives it."""
+        if not np.isfinite(off):
+            return "the detector finds no face"
+        if self.detector_px is None or off <= self.detector_px:
+            return None
+        return f"landmarks are {off:.1f} px from the detector's, {self.detector_px:g} are allowed"
 
     def _of_mesh(self, agreement: MeshAgreement, b: int) -> str | None:
         checks = (
@@ -91,22 +111,6 @@ class Acceptance:
             if limit is not None and value > limit:  # NaN (no landmark is visible) passes: visibility has its own rule
                 return f"{value * unit:.1f} {what}, {limit * unit:g} are allowed"
         return None
-
-    def _of_detector(self, found: np.ndarray | None, points: np.ndarray, size: int) -> str | None:
-        if found is None:
-            return "the detector finds no face"
-        found = np.asarray(found, np.float64)
-        if found.shape != points.shape:
-            raise InvalidArgumentError(
-                f"a detector must return {list(points.shape)} points or None, got {list(found.shape)}"
-            )
-        assert self.detector_px is not None
-        off = float(np.linalg.norm(found - points, axis=-1).mean()) * self.detector_size / size
-        return (
-            None
-            if off <= self.detector_px
-            else f"landmarks are {off:.1f} px from the detector's, {self.detector_px:g} are allowed"
-        )
 
 
 def compare(seen: Annotation, volume_depth_m: np.ndarray, opacity: np.ndarray) -> MeshAgreement:

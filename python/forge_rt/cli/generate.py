@@ -31,7 +31,9 @@ _PLAN = (
     "generator",
 )
 #: options of generator models, held together in the plan
-_GENERATOR = ("preset", "psi", "cutoff", "conditioning", "annotation", "head", "head_landmarks", "head_labels", "min_agreement")  # fmt: skip
+_GENERATOR = (
+    "preset", "psi", "cutoff", "conditioning", "annotation", "head", "head_landmarks", "head_labels", "min_agreement", "detector", "detector_px",
+)  # fmt: skip
 _WORK = ("out", "threads", "batch", "device", "workers", "resume", "repair", "check", "json", "quiet")
 
 
@@ -113,6 +115,17 @@ def generate(
             "--min-agreement",
             help="Generator: samples that agree less are drawn again, in place of limits in millimetres.",
         ),
+    ] = None,
+    detector: Annotated[
+        str | None,
+        typer.Option(
+            "--detector",
+            help="Generator: bundle of landmarks (faces-mini); samples where it finds no face, or one elsewhere, are drawn again.",
+        ),
+    ] = None,
+    detector_px: Annotated[
+        float | None,
+        typer.Option("--detector-px", help="Generator: mean distance allowed from its points, pixels of 512 (11)."),
     ] = None,
     config: Annotated[
         Path | None,

@@ -23,6 +23,7 @@ COMMANDS = {
     "models": "forge_rt.cli.models",
     "parse": "forge_rt.cli.parse",
     "replay": "forge_rt.cli.replay",
+    "shape": "forge_rt.cli.shape",
     "train": "forge_rt.cli.train",
     "verify": "forge_rt.cli.verify",
 }

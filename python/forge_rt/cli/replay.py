@@ -26,6 +26,9 @@ def replay(
     model: Annotated[
         str | None, typer.Option("--model", help="Where the generator lies now, if not where the run found it.")
     ] = None,
+    detector: Annotated[
+        str | None, typer.Option("--detector", help="Where its detector lies now, if not where the run found it.")
+    ] = None,
 ) -> None:
     """Make samples of a run again, byte for byte, or with more members, or at another size.
 
@@ -34,7 +37,7 @@ def replay(
     import forge_rt as fr
 
     more = [name.strip() for name in extras.split(",") if name.strip()] if extras else None
-    results = fr.replay(folder, index, out, extras=more, size=size, device=device, model=model)
+    results = fr.replay(folder, index, out, extras=more, size=size, device=device, model=model, detector=detector)
     for result in results:
         names = ", ".join(str(path.relative_to(out)) for path in result.files)
         typer.echo(f"sample {result.index}: {names}\n  {result.note}")

@@ -256,8 +256,9 @@ threads and machines work on it:
 
 def _licence(manifest: Json) -> str:
     model = manifest["model"]
-    said = _plain(" and ".join([model["licence"], *model.get("parts", {}).values()]))
-    if model["licence"] == "Apache-2.0" and not model.get("parts"):
+    licences = list(dict.fromkeys([model["licence"], *model.get("parts", {}).values()]))
+    said = _plain(" and ".join(licences))
+    if licences == ["Apache-2.0"]:
         use = "The images and labels are under Apache-2.0 too: free to use, change and pass on, also commercially."
     else:
         use = f"The images and labels are made from it; what {said} says about outputs holds for them."

@@ -43,9 +43,11 @@ def made_with(source: Source, device: str) -> dict[str, str]:
     """What decides bytes besides the plan."""
     import cv2
 
+    detector = {} if source.detector_hash is None else {"detector_sha256": source.detector_hash}
     return {
         "engine": f"forge_rt {__version__}",
         "model_sha256": source.hash,
+        **detector,
         "isa": _core.isa(),
         "device": device.split(":")[0],
         "opencv": cv2.__version__,
@@ -146,6 +148,7 @@ class RunFolder:
         hints = {
             "engine": "install that version",
             "model_sha256": "the model is another one",
+            "detector_sha256": "the detector is another one",
             "isa": f"set FORGE_RT_ISA={self.made.get('isa')}",
             "device": f"use --device {self.made.get('device')}",
             "opencv": f"install opencv-python-headless=={self.made.get('opencv')}",

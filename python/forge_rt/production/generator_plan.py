@@ -9,9 +9,11 @@ from typing import Any
 from forge_rt._core import InvalidArgumentError
 
 #: options that name files
-PLACES = ("head", "head_landmarks", "head_labels")
+PLACES = ("head", "head_landmarks", "head_labels", "detector")
 CONDITIONING = ("frontal", "view")
 ANNOTATION = ("exact", "compat")
+#: published limit of the detector's gate
+DETECTOR_PX = 11.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,17 @@ class GeneratorPlan:
     min_agreement: float | None = (
         None  #: samples that agree less are drawn again, in place of the limits of `annotation.Acceptance`
     )
+    #: a bundle of family faces, e.g. faces-mini, or that and one of family detector, joined by a comma; None: no detector is asked
+    detector: str | None = None
+    detector_px: float | None = (
+        None  #: mean distance from its 68 points, pixels of 512: samples farther off are drawn again; 11 with a detector
+    )
+
+    def __post_init__(self) -> None:
+        if self.detector is not None and self.detector_px is None:
+            object.__setattr__(self, "detector_px", DETECTOR_PX)  # written out: it must not change under a data set
+        if isinstance(self.detector_px, int) and not isinstance(self.detector_px, bool):
+            object.__setattr__(self, "detector_px", float(self.detector_px))  # one limit, one plan
 
     def validate(self) -> GeneratorPlan:
         def need(good: bool, name: str, what: str) -> None:
@@ -45,10 +58,19 @@ class GeneratorPlan:
         need(self.cutoff is None or (whole and 0 <= self.cutoff <= 65536), "cutoff", "a number of styles, 0 to 65536")
         need(self.conditioning is None or self.conditioning in CONDITIONING, "conditioning", " or ".join(CONDITIONING))
         need(self.annotation in ANNOTATION, "annotation", " or ".join(ANNOTATION))
-        for name in ("preset", "head", "head_landmarks", "head_labels"):
+        for name in ("preset", *PLACES):
             need(getattr(self, name) is None or isinstance(getattr(self, name), str), name, "text")
         agreed = self.min_agreement
         need(agreed is None or (number(agreed) and 0 <= agreed <= 1), "min_agreement", "a share from 0 to 1")
+        need(self.detector != "", "detector", "a bundle, e.g. faces-mini")
+        limit = self.detector_px
+        need(
+            limit is None or (number(limit) and 0 < limit <= 512), "detector_px", "pixels of 512, above 0 and up to 512"
+        )
+        if self.detector is None and limit is not None:
+            raise InvalidArgumentError(
+                "generator: detector_px is a limit for a detector: name one, e.g. detector faces-mini"
+            )
         return self
 
     def to_json(self) -> dict[str, Any]:

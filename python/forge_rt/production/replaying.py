@@ -35,6 +35,7 @@ def replay(
     size: int | None = None,
     device: str | None = None,
     model: str | None = None,
+    detector: str | None = None,
 ) -> list[Replayed]:
     """Makes samples of the run in `folder` again and writes them to `out` as single files (layout folders, or the run's own synthforge).
 
@@ -42,6 +43,7 @@ def replay(
     size     another number of pixels: the same face, camera and light
     device   default: the kind the run was made with
     model    where the generator lies now, if not where the run found it
+    detector likewise where its detector lies
 
     Each result says whether the members that the run has are byte-identical to it. Files that exist are replaced.
     Raises InvalidArgumentError for an index that is not of the run, UnsupportedError for a run of another model.
@@ -49,6 +51,12 @@ def replay(
     run = RunFolder.open(Path(folder))
     if model is not None:
         run = RunFolder(run.root, replace(run.plan, model=model), run.made)
+    if detector is not None:
+        if run.plan.options().detector is None:
+            raise InvalidArgumentError(f"the run in {run.root} asked no detector; leave it out")
+        run = RunFolder(
+            run.root, replace(run.plan, generator={**(run.plan.generator or {}), "detector": detector}), run.made
+        )
     device = device or run.made.get("device", "cpu")
     _require_model(run)
     for i in indices:
@@ -100,6 +108,11 @@ def _require_model(run: RunFolder) -> None:
         raise UnsupportedError(
             f"the run in {run.root} was made with another model (SHA-256 {run.made.get('model_sha256', '?')[:12]}…, here {run.source.hash[:12]}…); "
             f"install {run.made.get('engine', 'the version that made it')}"
+        )
+    theirs, here = run.made.get("detector_sha256"), run.source.detector_hash
+    if theirs != here:
+        raise UnsupportedError(
+            f"the run in {run.root} asked another detector (SHA-256 {str(theirs)[:12]}…, here {str(here)[:12]}…); name it with --detector"
         )
 
 

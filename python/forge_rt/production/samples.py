@@ -49,10 +49,12 @@ class Sample:
     soft_labels: np.ndarray | None
     layers: np.ndarray | None
     uv: np.ndarray | None
-    volume_depth_m: np.ndarray | None  #: from here three of a generator, see `GeneratedBatch`
+    volume_depth_m: np.ndarray | None  #: from here six of a generator, see `GeneratedBatch`
     fit: np.ndarray | None
     mask_colors: np.ndarray | None
     depth8: np.ndarray | None
+    detected: np.ndarray | None
+    detected_px: float | None
     landmarks: np.ndarray
     visibility: np.ndarray
     landmarks_camera_m: np.ndarray
@@ -114,7 +116,7 @@ class SampleMaker:
 
 _ARRAYS = (
     "rgb", "segmentation", "depth_m", "normals", "soft_labels", "layers", "uv", "volume_depth_m", "fit",
-    "mask_colors", "depth8", "landmarks", "visibility", "landmarks_camera_m", "landmarks_head_m",
+    "mask_colors", "depth8", "detected", "detected_px", "landmarks", "visibility", "landmarks_camera_m", "landmarks_head_m",
 )  # fmt: skip
 
 

@@ -111,6 +111,11 @@ struct GeneratorView {
   Tensor weight_sum;  ///< [M, 1, d, d] float32: opacity
 };
 
+struct DensityOptions {
+  Tensor rows = {};  ///< [M] int32 on the CPU, the head that each set of points lies in; undefined: as ViewOptions::rows
+  bool colour = false;  ///< fills DensitySamples::colour
+};
+
 /// Immutable; every member may be called from many threads at once. A sample's bytes do not depend on its batch, on what else is asked of
 /// the generator, or on whether a level was made again or kept. Inputs may be on the CPU or on the generator's device.
 class FORGE_RT_API Generator {
@@ -134,6 +139,10 @@ class FORGE_RT_API Generator {
                            const ExpressionOptions& options = {}) const;
   /// cameras [M, 25] float32 in generator units (label25).
   GeneratorView view(const GeneratorHead& head, const Tensor& cameras, const ViewOptions& options = {}) const;
+  /// The field itself (spec §8, §19), for meshes: points [M, P, 3] float32, generator units → raw density [M, P], without activation, and
+  /// where asked for the decoder's colours [M, P, features] in (-0.001, 1.001), of which the first three are red, green, blue. Planes are
+  /// zero outside of the box. Throws invalid_argument, naming the sample, for other shapes and points that are not finite.
+  DensitySamples density(const GeneratorHead& head, const Tensor& points, const DensityOptions& options = {}) const;
 
   const GeneratorInfo& info() const;
   const std::string& hash() const;  ///< of the bundle

@@ -2,7 +2,7 @@
 
 images/NNNNN.png · seg/NNNNN.png in palette colours on white · depth/NNNNN.png 8 bit at a quarter of the size, far = 255, scaled by each
 image's own range · annotations/NNNNN.json. Its masks show the bare head mesh, so hair, glasses and hats are not in them. Not in a
-ForgeHead and left empty: z, flame_shape, flame_exp (100 and 50 FLAME components), fan_kps and mse (a landmark detector's).
+ForgeHead and left empty: z, flame_shape, flame_exp (100 and 50 FLAME components). fan_kps and mse are those of the generator plan's detector, where it has one.
 """
 
 from __future__ import annotations

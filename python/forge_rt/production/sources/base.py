@@ -62,6 +62,7 @@ class Source(abc.ABC):
     hash: str  #: SHA-256 that names the model
     licence: str
     parts: Mapping[str, str]  #: further models that samples are made from: name → licence
+    detector_hash: str | None = None  #: SHA-256 of the detector that samples must please
     labels: Sequence[Label]
     expressions: list[str]  #: names of the index's column `expression`
     about: str  #: a sentence for the card

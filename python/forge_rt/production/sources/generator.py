@@ -14,6 +14,7 @@ from forge_rt import _core, bundles, labels
 from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
+from forge_rt.annotation.detector import DetectorFiles, LandmarkDetector
 from forge_rt.forge_head import FaceBatch
 from forge_rt.generator import Generator
 from forge_rt.production.plan import Plan
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _DEPTH_FACTOR = 2
 #: colours that weigh less are left out: 1.9e-4 of a feature at most with 96 samples a ray (docs/design/volume_render.md)
 _SKIP_WEIGHT = 1e-6
+#: pixels of the pictures that distances from a detector are given for
+_DETECTOR_SIZE = Acceptance.detector_size
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class GeneratedBatch(FaceBatch):
     fit: np.ndarray | None = None  #: [B, 6] float64, columns as `FIT`
     mask_colors: np.ndarray | None = None  #: [B, H, W, 3] uint8: mask in the published colours
     depth8: np.ndarray | None = None  #: [B, D, D] uint8: the published depth
+    detected: np.ndarray | None = (
+        None  #: [B, 68, 2] float32 pixels: the detector's points, NaN where it found no face or was not asked
+    )
+    detected_px: np.ndarray | None = None  #: [B] float64: their mean distance from the landmarks, pixels of 512
 
 
 #: columns of GeneratedBatch.fit (`forge_rt.annotation.MeshAgreement`)
@@ -87,6 +94,15 @@ class GeneratorSource(Source):
         self.radius, self.pivot = float(rendering["avg_camera_radius"]), tuple(rendering["avg_camera_pivot"])
         self.num_ws = int(entry["sizes"]["num_ws"])
         self.parts = self.driver.parts
+        self.detector: DetectorFiles | None = None
+        if self._options.detector is not None:
+            self.detector = DetectorFiles.find(self._options.detector)
+            self.detector_hash = self.detector.hash
+            self.parts = {**self.parts, **self.detector.licences}
+            self.truth = (
+                f"{self.truth} Pictures in which {self.detector.name} finds no face, or one whose landmarks lie more than "
+                f"{self._options.detector_px:g} pixels of 512 from the mesh's in the mean, were drawn again."
+            )
         self.image_size = int(entry["sizes"]["image"])
         self.z_dim = int(entry["config"]["z_dim"])
         self.labels = _labels(self.annotator)
@@ -134,6 +150,9 @@ class GeneratorSource(Source):
     def generator(self, device: str) -> Generator:
         return Generator(self._path, device)
 
+    def open_detector(self, device: str) -> LandmarkDetector | None:
+        return None if self.detector is None else LandmarkDetector(self.detector, device)
+
     def renderer(self, plan: Plan, device: str) -> Renderer:
         return _Renderer(self, plan, device)
 
@@ -162,11 +181,15 @@ class GeneratorSource(Source):
         assert sample.fit is not None
         fit = {name: None if v != v else round(float(v), 6) for name, v in zip(FIT, sample.fit, strict=True)}
         options = self._options
+        judge: dict[str, Any] = {}
+        if self.detector is not None:
+            judge = {"detector": {"name": self.detector.name, "sha256": self.detector.hash}}
+            fit["detector_px"] = _distance(sample)
         return {
             "generator": {
                 "z": [float(v) for v in sample.latent.z],
                 "psi": options.psi, "cutoff": options.cutoff, "conditioning": options.conditioning,
-                "annotation": options.annotation, "fit": fit,
+                "annotation": options.annotation, "fit": fit, **judge,
             }
         }  # fmt: skip
 
@@ -175,7 +198,21 @@ class GeneratorSource(Source):
         return sample.mask_colors, sample.depth8
 
     def published_parameters(self, sample: Sample) -> dict[str, Any]:
-        return {"z": [float(v) for v in sample.latent.z], **self.driver.published_parameters(sample.latent)}
+        out = {"z": [float(v) for v in sample.latent.z], **self.driver.published_parameters(sample.latent)}
+        distance = _distance(sample)
+        if distance is not None:
+            assert sample.detected is not None
+            out["fan_kps"] = [[round(float(x), 4), round(float(y), 4)] for x, y in sample.detected]
+            out["mse"] = round(
+                distance * self.image_size / _DETECTOR_SIZE, 6
+            )  # in the picture's own pixels, as the points
+        return out
+
+
+def _distance(sample: Sample) -> float | None:
+    """To the detector's points in pixels of 512; None where there are none."""
+    off = sample.detected_px
+    return None if off is None or off != off else round(float(off), 6)
 
 
 def _labels(annotator: MeshAnnotator) -> list[Label]:
@@ -196,6 +233,8 @@ class _Renderer(Renderer):
         self._styles: dict[str, Any] = {"psi": options.psi, "cutoff": options.cutoff}
         self._conditioning = options.conditioning or self._generator.info.conditioning
         self._score = options.min_agreement
+        self._rule = Acceptance(detector_px=options.detector_px)
+        self._detector = source.open_detector(device)
         self._volume = "volume_depth" in plan.extras or plan.layout == "synthforge"
         self._heads: dict[tuple[int, int], Any] = {}  #: the person of the last batch, if it showed only one
 
@@ -206,8 +245,10 @@ class _Renderer(Renderer):
     def batch(self, drawn: Sequence[SampleDraw]) -> GeneratedBatch:
         """Where people have several views each is made by itself: the last one may go on in the next batch, and is then kept."""
         if self._plan.views == 1 or self._conditioning == "view":
-            return self._together(drawn)
-        return _joined([self._together(list(members)) for _, members in itertools.groupby(drawn, self._key)])
+            made = self._together(drawn)
+        else:
+            made = _joined([self._together(list(members)) for _, members in itertools.groupby(drawn, self._key)])
+        return made if self._detector is None else self._detected(made, self._detector)
 
     def _together(self, drawn: Sequence[SampleDraw]) -> GeneratedBatch:
         people: list[GeneratorDraw] = [d.latent.person for d in drawn]
@@ -235,7 +276,14 @@ class _Renderer(Renderer):
         )  # fmt: skip
 
     def refusal(self, batch: FaceBatch, k: int) -> str | None:
-        assert isinstance(batch, GeneratedBatch) and batch.fit is not None
+        assert isinstance(batch, GeneratedBatch)
+        reason = self._mesh_refusal(batch, k)
+        if reason is not None or batch.detected_px is None:
+            return reason
+        return self._rule.of_distance(float(batch.detected_px[k]))
+
+    def _mesh_refusal(self, batch: GeneratedBatch, k: int) -> str | None:
+        assert batch.fit is not None
         visibility = np.asarray(batch.visibility)[k]
         visible, need = int((visibility == 2).sum()), self._plan.min_visible * visibility.size
         if visible < need:
@@ -244,10 +292,20 @@ class _Renderer(Renderer):
         if self._score is not None:
             score = row[FIT.index("score")]
             return None if score >= self._score else f"agreement {score:.3f}, {self._score:g} is needed"
-        (reason,) = Acceptance().reasons(MeshAgreement(**{name: row[c : c + 1] for c, name in enumerate(FIT)}))
+        (reason,) = self._rule.reasons(MeshAgreement(**{name: row[c : c + 1] for c, name in enumerate(FIT)}))
         return reason
 
     # ---- pieces ----
+
+    def _detected(self, batch: GeneratedBatch, detector: LandmarkDetector) -> GeneratedBatch:
+        """With the detector's points of the pictures that nothing else refuses."""
+        asked = [k for k in range(len(batch)) if self._mesh_refusal(batch, k) is None]
+        landmarks, pictures = np.asarray(batch.landmarks), np.asarray(batch.rgb)
+        points, off = np.full(landmarks.shape, np.nan, np.float32), np.full(len(batch), np.nan)
+        for k, found in zip(asked, detector.many([pictures[k] for k in asked]), strict=True):
+            off[k] = self._rule.distance_px(found, landmarks[k], self._plan.size)
+            points[k] = np.nan if found is None else found
+        return dataclasses.replace(batch, detected=points, detected_px=off)
 
     def _key(self, d: SampleDraw) -> tuple[int, int]:
         """Whoever has the same key is the same person with the same expression."""
