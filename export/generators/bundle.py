@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,10 @@ class World(frames.World):
 
     @staticmethod
     def of_config(config: EG3DConfig, alignment: Sequence[Sequence[float]] | None = None) -> World:
-        """A Next3D draws a head where its views of the mesh put it, and √2 / 10 in front (spec/next3d §18.2)."""
+        """A Next3D draws a head where its views of the mesh put it, and √2 / 10 in front (spec/next3d §18.2). Views fill the planes' box."""
         if not isinstance(config, Next3DConfig):
             return World(frames.SYNTHFORGE_WORLD.scale, frames.SYNTHFORGE_WORLD.shift, alignment)
-        scale = config.orth_scale / 2
+        scale = config.orth_scale * config.rendering.box_warp / 2
         x, y, z = (scale * s for s in config.orth_shift)
         return World(scale, (x, y, z + 2**0.5 / 10), alignment)
 
@@ -68,6 +68,7 @@ def write_generator_bundle(
     bounds: Sequence[Sequence[float]] | None = None,
     about: About | None = None,
     threads: int = 1,
+    tell: Callable[[str, dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Writes `model` as the bundle folder `path` and returns the proof that is stored in it. `path` appears complete or not at all.
 
@@ -76,6 +77,7 @@ def write_generator_bundle(
     bounds     [2, 3]: where the generator draws a head, in its world (None: its whole box)
     psi, cutoff  truncation unless a user says otherwise; cutoff None: the styles of the static planes
     world      None: `World.of_config`
+    tell       is called with the name of a graph, and at last with "end to end", and the rows of its outputs, as each has been compared
 
     Raises ExportError when a stage deviates from the definition, and InvalidArgumentError.
     """
@@ -101,7 +103,11 @@ def write_generator_bundle(
             files[stage.name].write_bytes(graph.SerializeToString(deterministic=True))
             del graph
             rows.append(prove_stage(stage, files[stage.name], threads=threads))
+            if tell is not None:
+                tell(stage.file, rows[-1]["outputs"])
         proof = {**record(rows), "end_to_end": prove_model(model, files, threads=threads)}
+        if tell is not None:
+            tell("end to end", proof["end_to_end"])
         from safetensors.numpy import save
 
         data = {file.name: file.read_bytes() for file in files.values()}

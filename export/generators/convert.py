@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
 from forge_rt.production.files import sha256_of
 
-from ..models.next3d import EG3DConfig, Next3D, Next3DConfig, make_model, read_config
+from ..models.next3d import EG3D, EG3DConfig, Next3D, Next3DConfig, make_model, read_config
 from ..models.next3d.config import Topology
 from ..models.next3d.views import UvMesh
 from ..readers import flame
@@ -50,8 +50,19 @@ class Exported:
     proof: dict[str, Any]
 
 
-def export_checkpoint(kind: str, path: Path, out: Path, options: Options | None = None) -> Exported:
+def export_checkpoint(
+    kind: str,
+    path: Path,
+    out: Path,
+    options: Options | None = None,
+    *,
+    began: Callable[[EG3D], None] | None = None,
+    tell: Callable[[str, dict[str, Any]], None] | None = None,
+) -> Exported:
     """Reads the checkpoint, and writes the bundle `out` and, with `flame`, `NAME-head.forge` beside it.
+
+    began  is called with the model once it is read
+    tell   as in `write_generator_bundle`
 
     Raises NotFoundError, CorruptFileError, UnsupportedError and InvalidArgumentError for inputs that do not fit, ExportError when a graph
     deviates from its definition. Then nothing is written.
@@ -82,11 +93,13 @@ def export_checkpoint(kind: str, path: Path, out: Path, options: Options | None 
             vertices = len(arrays.v_template)
         head = HeadReference.of("flame", mesh.faces, vertices)
     embedding = read_embedding(options.landmarks) if options.landmarks is not None else None
+    if began is not None:
+        began(model)
     about = About(options.licence, provenance={"made_by": "forge-rt export", "checkpoint_sha256": sha256_of(path),
                                                "class": checkpoint.class_name})  # fmt: skip
     proof = write_generator_bundle(
         model, out, head=head, world=World.of_config(model.config, alignment), mesh=mesh, precision=options.precision, conditioning=options.conditioning,
-        psi=options.psi, cutoff=options.cutoff, about=about, threads=options.threads,
+        psi=options.psi, cutoff=options.cutoff, about=about, threads=options.threads, tell=tell,
     )  # fmt: skip
     beside = None
     if arrays is not None:

@@ -13,7 +13,7 @@ import forge_rt as fr
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from data_sets import cli, members, one_error, read_json, tree
+from data_sets import cli, forge_plan, members, one_error, read_json, tree
 from forge_rt.production.samples import SampleMaker
 from forge_rt.production.sources import open_source
 
@@ -81,6 +81,16 @@ def test_a_stopped_run_goes_on(shards: Path, tmp_path: Path) -> None:
     except KeyboardInterrupt:
         fr.generate(out=tmp_path / "set", resume=True)
     assert tree(tmp_path / "set") == tree(shards)
+
+
+def test_another_onnx_runtime_does_not_go_on(shards: Path, tmp_path: Path) -> None:
+    """Its kernels decide bytes."""
+    version = fr.backend.runtime_info().version
+    assert read_json(shards / "manifest.json")["made_with"]["onnxruntime"] == version
+    shutil.copytree(shards, tmp_path / "set")
+    forge_plan(tmp_path / "set", onnxruntime="1.0")
+    with pytest.raises(fr.UnsupportedError, match=r"install onnxruntime==1\.0"):
+        fr.generate(out=tmp_path / "set", resume=True)
 
 
 def test_replay_is_identical(shards: Path, tmp_path: Path) -> None:

@@ -334,6 +334,9 @@ def test_worlds_follow_the_configuration():
     made = World.of_config(narrow(orth_scale=8.0, orth_shift=(0.1, 0.0, -0.05)), [[1, 0, 0, 0]] * 3)
     assert made.scale == 4 and made.shift == pytest.approx([0.4, 0, -0.2 + 2**0.5 / 10])
     assert made.alignment == [[1, 0, 0, 0]] * 3
+    # next3d-mini's box: 0.7 units
+    small = configs.RenderingConfig(box_warp=0.7)
+    assert World.of_config(narrow(orth_scale=5 / 0.7, rendering=small)).scale == pytest.approx(2.5)
 
 
 def test_targets_that_are_refused(model, tmp_path):
@@ -415,6 +418,7 @@ def test_an_official_file_is_exported(checkpoint, tmp_path):
     assert result.exit_code == 0, result.output
     assert result.output.count("max  error") == len(STAGES) + 2 and result.output.count("mean error") == 1
     assert "own.forge: use it" in result.output
+    assert "narrow.pkl: next3d, 45,379 parameters, pictures of 512²; weights stored as fp32" in result.output
     manifest = bundles.info(out).manifest
     generator = manifest["generator"]
     assert (generator["conditioning"], generator["psi"], generator["cutoff"]) == ("view", 0.6, 14)

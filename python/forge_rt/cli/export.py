@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from forge_rt.export.generators.convert import Exported
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -67,18 +64,24 @@ def export(
         config=config, network=network, flame=flame, landmarks=landmarks, alignment=alignment, uv_mask=uv_mask, precision=precision,
         blend_planes=blend_planes, conditioning=conditioning, psi=psi, cutoff=cutoff, licence=licence or convert.LICENCE, threads=threads,
     )  # fmt: skip
-    _print(convert.export_checkpoint(kind, checkpoint, out, options))
 
-
-def _print(made: Exported) -> None:
-    rows = [(file, name, row) for file, graph in made.proof["graphs"].items() for name, row in graph["outputs"].items()]
-    rows += [("end to end", name, row) for name, row in made.proof["end_to_end"].items()]
-    for where, name, row in rows:
-        held = "max" if "max_abs_bar" in row else "mean"
+    def began(model: Any) -> None:
+        size, parameters = model.superresolution.resolution, sum(p.numel() for p in model.parameters())
         typer.echo(
-            f"{where:22} {name:9} {held:4} error {row[f'{held}_abs']:.2e} <= {row[f'{held}_abs_bar']:.2e}, "
-            f"values {row['range'][0]:.3g}..{row['range'][1]:.3g}"
+            f"{checkpoint.name}: {kind}, {parameters:,} parameters, pictures of {size}²; weights stored as {precision}, "
+            f"computing in fp32; compared with PyTorch on the CPU, {threads} {'thread' if threads == 1 else 'threads'}"
         )
+
+    made = convert.export_checkpoint(kind, checkpoint, out, options, began=began, tell=_tell)
     if made.head is not None:
         typer.echo(f"{made.head}: the head, for your own use")
     typer.echo(f"{made.bundle}: use it by its path, or put its folder into FORGE_RT_MODELS")
+
+
+def _tell(where: str, rows: dict[str, dict[str, Any]]) -> None:
+    for name, row in rows.items():
+        held = "max" if "max_abs_bar" in row else "mean"
+        low, high = row["range"]
+        typer.echo(
+            f"{where:22} {name:9} {held:4} error {row[f'{held}_abs']:.2e} <= {row[f'{held}_abs_bar']:.2e}, values {low:.3g}..{high:.3g}"
+        )

@@ -51,6 +51,7 @@ def made_with(source: Source, device: str) -> dict[str, str]:
         "isa": _core.isa(),
         "device": device.split(":")[0],
         "opencv": cv2.__version__,
+        **source.made_with(),
     }
 
 
@@ -152,6 +153,7 @@ class RunFolder:
             "isa": f"set FORGE_RT_ISA={self.made.get('isa')}",
             "device": f"use --device {self.made.get('device')}",
             "opencv": f"install opencv-python-headless=={self.made.get('opencv')}",
+            "onnxruntime": f"install onnxruntime=={self.made.get('onnxruntime')}",
         }
         for name, value in made.items():
             if self.made.get(name) != value:

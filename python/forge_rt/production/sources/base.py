@@ -103,6 +103,10 @@ class Source(abc.ABC):
         """0..1: how well labels and image fit together."""
         return agreement(sample.rgb, sample.segmentation)
 
+    def made_with(self) -> dict[str, str]:
+        """What decides bytes besides the engine and the model's hash: name → version."""
+        return {}
+
     def generator_world(self) -> tuple[float, Sequence[float]]:
         """scale and shift of the world of label25: world = scale · head + shift."""
         return 2.5, (0.0, 0.0, 0.0)

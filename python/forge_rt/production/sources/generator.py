@@ -15,6 +15,7 @@ from forge_rt._core import InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
 from forge_rt.annotation.detector import DetectorFiles, LandmarkDetector
+from forge_rt.backend import runtime_info
 from forge_rt.forge_head import FaceBatch
 from forge_rt.generator import Generator
 from forge_rt.production.plan import Plan
@@ -173,6 +174,9 @@ class GeneratorSource(Source):
     def agreement(self, sample: Sample) -> float:
         assert sample.fit is not None
         return float(sample.fit[FIT.index("score")])
+
+    def made_with(self) -> dict[str, str]:
+        return {"onnxruntime": runtime_info().version}
 
     def generator_world(self) -> tuple[float, Sequence[float]]:
         return self.world.scale, self.world.shift
