@@ -43,8 +43,15 @@ def machine(environment: dict[str, Any]) -> str:
     )
 
 
+def forced_isa(environment: dict[str, Any]) -> str | None:
+    """The path that a run was held to, e.g. avx2 on a processor that knows more."""
+    reason = environment.get("isa_reason", "")
+    return environment["isa"] if "FORGE_RT_ISA=" in reason else None
+
+
 def section(result: dict[str, Any]) -> str:
-    lines = [f"## {result['benchmark']}", "", result["summary"][:1].upper() + result["summary"][1:] + ".", ""]
+    isa = forced_isa(result["environment"])
+    lines = [f"## {result['benchmark']}{f', held to {isa}' if isa else ''}", "", result["summary"][:1].upper() + result["summary"][1:] + ".", ""]
     lines += [f"* Problem: {pairs(result['problem'])}", f"* Machine: {machine(result['environment'])}"]
     if result["ceilings"]:
         ceilings = [f"{name.replace('_', ' ')} {value / 1e9:.1f} G" for name, value in result["ceilings"].items()]
@@ -67,7 +74,8 @@ def section(result: dict[str, Any]) -> str:
         value = "" if c["value"] is None else number(c["value"])
         note = f" ({c['note']})" if c["note"] else ""
         lines.append(f"| {c['name']}{note} | {value} | {c['op']} {number(c['bar'])} | {words[c['pass']]} |")
-    lines += ["", f"`forge-rt bench {result['benchmark']}` repeats it.", ""]
+    held = f"FORGE_RT_ISA={isa} ATEN_CPU_CAPABILITY={isa} " if isa else ""
+    lines += ["", f"`{held}forge-rt bench {result['benchmark']}` repeats it.", ""]
     return "\n".join(lines)
 
 

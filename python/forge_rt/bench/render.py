@@ -238,6 +238,7 @@ def run(run: Run) -> None:
         "skip_weight": SKIP_WEIGHT,
         "mac_per_sample": HIDDEN * (CHANNELS + 1 + COLOURS) + 12 * CHANNELS,
         "torch": torch.__version__,
+        "torch_isa": torch.backends.cpu.get_cpu_capability(),
     }
     cases = []
     for resolution in RESOLUTIONS:
