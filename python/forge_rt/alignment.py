@@ -195,7 +195,7 @@ def quality(
 ) -> Quality:
     """How well meshes under `alignment` fit the samples."""
     annotator = MeshAnnotator(labels, alignment, world=world, bounds=bounds)
-    seen = annotator.annotate(views.vertices, views.landmarks, views.cameras, views.depth_m.shape[-1])
+    seen = annotator.placement(views.vertices, views.landmarks, views.cameras, views.depth_m.shape[-1])
     agreed = compare(seen, views.depth_m, views.opacity)
     face = face_region(seen.landmarks, views.depth_m.shape[-1])
     both = face & (seen.depth_m > 0) & (views.depth_m > 0) & (views.opacity >= 0.5)

@@ -114,6 +114,9 @@ def test_batch_and_threads_do_not_matter(head, mesh, mode, set_threads):
         for name in ("segmentation", "depth_m", "normals", "landmarks", "visibility", "landmarks_camera_m"):
             assert np.array_equal(getattr(whole, name)[k], getattr(one, name)[0]), name
     assert np.array_equal(annotator.depth_m(mesh[0], labels25(), 97), whole.depth_m)
+    placed = annotator.placement(*mesh, labels25(), 97)
+    for name in ("depth_m", "landmarks", "visibility", "landmarks_camera_m"):
+        assert np.array_equal(getattr(placed, name), getattr(whole, name)), name
 
 
 def test_one_camera_for_all_and_none(annotator, mesh):

@@ -11,6 +11,7 @@ from pathlib import Path
 import forge_rt as fr
 import numpy as np
 import pytest
+from damaged_files import read_damaged
 from forge_rt.export.readers import flame, safe_pickle
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "next3d"
@@ -629,82 +630,22 @@ def test_no_file(tmp_path):
         fr.Head.load(tmp_path / "nothing.pkl")
 
 
-#: A process of its own: it may crash, and its memory is limited. Prints one line per error that is no ForgeError.
-FUZZ = """
-import random, sys, warnings
-from collections import Counter
-from pathlib import Path
-import forge_rt as fr
-from forge_rt.export.readers import flame
-try:
-    import resource
-    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
-except ImportError:
-    pass
-warnings.simplefilter("ignore")
-original, rounds = Path(sys.argv[1]), int(sys.argv[2])
-data = original.read_bytes()
-path = original.with_name("damaged" + original.suffix)
-random = random.Random(5)
-outcomes = Counter()
-
-def attempt(damaged, what):
-    path.write_bytes(damaged)
-    try:
-        if "static" in original.name:
-            flame.read_static_landmarks(path)
-        elif "dynamic" in original.name:
-            flame.read_dynamic_landmarks(path)
-        else:
-            fr.Head.load(path).evaluate()
-        outcomes["read"] += 1
-    except fr.ForgeError:
-        outcomes["refused"] += 1
-    except BaseException as error:
-        outcomes["other"] += 1
-        print(f"{type(error).__name__} at {what}: {str(error)[:100]}", flush=True)
-
-for length in sorted({random.randrange(len(data)) for _ in range(rounds // 4)} | {0, 1, 2, len(data) - 1}):
-    attempt(data[:length], f"length {length}")
-structure = [i for i in range(len(data)) if chr(data[i]).isprintable()]  # headers and opcodes more often than numbers
-for _ in range(rounds):
-    damaged = bytearray(data)
-    for _ in range(random.choice([1, 1, 1, 2, 5])):
-        position = random.choice(structure) if random.random() < 0.7 else random.randrange(len(data))
-        damaged[position] = random.choice([random.randrange(256), damaged[position] ^ 1 << random.randrange(8)])
-    attempt(bytes(damaged), f"position {position} = {damaged[position]}")
-print(dict(outcomes))
-sys.exit(outcomes["other"] > 0)
-"""
-
-
-@pytest.fixture
-def fuzz(tmp_path, run_script):
-    def run(path: Path, rounds: int) -> None:
-        (tmp_path / "fuzz.py").write_text(FUZZ)
-        result = run_script(tmp_path / "fuzz.py", path, rounds)
-        assert result.returncode == 0, f"exit {result.returncode}\n{result.stdout[-3000:]}{result.stderr[-1000:]}"
-        assert "refused" in result.stdout
-
-    return run
-
-
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pkl"])
-def test_damaged_models(tmp_path, fuzz, suffix):
-    fuzz(save(tmp_path, model(5, 2, 2, faces=2), suffix), 1500)
+def test_damaged_models(tmp_path, run_script, suffix):
+    read_damaged(run_script, "head", save(tmp_path, model(5, 2, 2, faces=2), suffix), 1500)
 
 
-def test_damaged_model_of_objects(tmp_path, monkeypatch, fuzz):
+def test_damaged_model_of_objects(tmp_path, monkeypatch, run_script):
     chumpy = foreign(monkeypatch, "chumpy.ch", "Ch")
     sparse = foreign(monkeypatch, "scipy.sparse.csc", "csc_matrix")
     raw = model(5, 2, 2, faces=2)
     state = {**SPARSE, "_shape": (2, 5), "indptr": np.array([0, 1, 1, 1, 1, 2], np.int32)}
     objects = dict(v_template=instance(chumpy, x=raw["v_template"]), J_regressor=instance(sparse, **state))
-    fuzz(save(tmp_path, {**raw, **objects}), 1500)
+    read_damaged(run_script, "head", save(tmp_path, {**raw, **objects}), 1500)
 
 
-def test_damaged_embeddings(tmp_path, fuzz):
+def test_damaged_embeddings(tmp_path, run_script):
     (tmp_path / "static.pkl").write_bytes(pickle.dumps(embedding(0, 3), 2))
     np.save(tmp_path / "dynamic.npy", embedding(79, 1), allow_pickle=True)
-    fuzz(tmp_path / "static.pkl", 1000)
-    fuzz(tmp_path / "dynamic.npy", 1000)
+    read_damaged(run_script, "static landmarks", tmp_path / "static.pkl", 1000)
+    read_damaged(run_script, "dynamic landmarks", tmp_path / "dynamic.npy", 1000)

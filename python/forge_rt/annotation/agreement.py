@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from forge_rt._core import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from forge_rt.annotation.annotator import Annotation
+    from forge_rt.annotation.annotator import Annotation, Placement
 
 #: A pixel of a volume counts as covered from this summed weight on.
 SOLID = 0.5
@@ -113,7 +113,7 @@ class Acceptance:
         return None
 
 
-def compare(seen: Annotation, volume_depth_m: np.ndarray, opacity: np.ndarray) -> MeshAgreement:
+def compare(seen: Annotation | Placement, volume_depth_m: np.ndarray, opacity: np.ndarray) -> MeshAgreement:
     """`seen` is annotated at the volume's resolution; volume_depth_m, opacity [B, D, D]."""
     if seen.depth_m.shape != volume_depth_m.shape or opacity.shape != volume_depth_m.shape:
         raise InvalidArgumentError(
@@ -160,7 +160,7 @@ def images(values: ArrayLike) -> NDArray[np.float32]:
     return out
 
 
-def _landmarks(seen: Annotation, depth: np.ndarray, solid: np.ndarray) -> NDArray[np.float64]:
+def _landmarks(seen: Annotation | Placement, depth: np.ndarray, solid: np.ndarray) -> NDArray[np.float64]:
     size = depth.shape[-1]
     at = np.floor(np.nan_to_num(seen.landmarks, nan=-1)).astype(int)
     inside = (seen.visibility == 2) & (at >= 0).all(-1) & (at < size).all(-1)

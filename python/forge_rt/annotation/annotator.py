@@ -64,6 +64,16 @@ class Annotation:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Where B meshes lie in their images: what of an `Annotation` needs no classes. The same names and numbers."""
+
+    depth_m: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    visibility: NDArray[np.uint8]
+    landmarks_camera_m: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class _Surface:
     """A covered batch: what each pixel of an image sees of the aligned mesh."""
 
@@ -183,25 +193,19 @@ class MeshAnnotator:
         seen = self._surface(mesh, at, size)
         aligned = self.align(points)
         marks = at.to_camera(aligned)
-        scale = self.world.scale
-        depth = _emptied(np.asarray(seen.hit.depth), seen.face) * np.float32(1 / scale)
-        # hidden or not is asked where the drawn mesh is, which in mode compat is not where the image is
-        drawn = at.project(marks, size) if self.mode == "exact" else _pixels(compat.label_clip(at, marks), size)
-        visibility = _core.point_visibility(
-            np.nan_to_num(drawn, nan=-1.0).astype(np.float32), (marks[..., 2] / scale).astype(np.float32), depth, LANDMARK_SLACK_M
-        )  # fmt: skip
+        pixels = at.project(marks, size)
+        placed = self._placed(seen, at, marks, pixels, size)
         depth8, span = None, None
         if ray_depth is not None and self.mode == "compat":
             depth8, span = compat.depth_bytes(np.asarray(ray_depth))
-        pixels = at.project(marks, size)
         classes = self._classes(seen, pixels)
         return Annotation(
             segmentation=classes,
-            depth_m=depth,
+            depth_m=placed.depth_m,
             normals=self._normals(seen) if normals else None,
-            landmarks=pixels.astype(np.float32),
-            visibility=np.asarray(visibility),
-            landmarks_camera_m=(marks / scale).astype(np.float32),
+            landmarks=placed.landmarks,
+            visibility=placed.visibility,
+            landmarks_camera_m=placed.landmarks_camera_m,
             landmarks_head_m=self.world.to_head(aligned).astype(np.float32),
             colors=self._colors(seen, classes) if self.mode == "compat" else None,
             depth8=depth8,
@@ -211,8 +215,14 @@ class MeshAnnotator:
     def depth_m(self, vertices: ArrayLike, cameras: ArrayLike, size: int) -> NDArray[np.float32]:
         """[B, S, S] camera z in metres, 0 = no mesh."""
         mesh = self._mesh(vertices)
-        seen = self._surface(mesh, Cameras.of(cameras, len(mesh)), size)
-        return _emptied(np.asarray(seen.hit.depth), seen.face) * np.float32(1 / self.world.scale)
+        return self._depth_m(self._surface(mesh, Cameras.of(cameras, len(mesh)), size))
+
+    def placement(self, vertices: ArrayLike, landmarks: ArrayLike, cameras: ArrayLike, size: int) -> Placement:
+        """The part of `annotate` that needs no classes."""
+        mesh, points = self._checked(vertices, landmarks)
+        at = Cameras.of(cameras, len(mesh))
+        marks = at.to_camera(self.align(points))
+        return self._placed(self._surface(mesh, at, size), at, marks, at.project(marks, size), size)
 
     def agreement(
         self,
@@ -229,8 +239,7 @@ class MeshAnnotator:
         from forge_rt.annotation.agreement import compare, images
 
         depth, weight = images(volume_depth_m), images(opacity)
-        seen = self.annotate(vertices, landmarks, cameras, depth.shape[-1])
-        return compare(seen, depth, weight)
+        return compare(self.placement(vertices, landmarks, cameras, depth.shape[-1]), depth, weight)
 
     def surface(self, vertices: ArrayLike, cameras: ArrayLike, size: int) -> tuple[RasterOutput, Cameras]:
         """Triangle, depth (world units) and barycentrics of every pixel, and the cameras taken apart."""
@@ -275,6 +284,19 @@ class MeshAnnotator:
             )
             face = np.where(((place >= self.bounds[0]) & (place <= self.bounds[1])).all(-1), face, -1)
         return _Surface(points, clip, hit, face)
+
+    def _depth_m(self, seen: _Surface) -> NDArray[np.float32]:
+        return np.where(seen.face >= 0, np.asarray(seen.hit.depth), np.float32(0)) * np.float32(1 / self.world.scale)
+
+    def _placed(self, seen: _Surface, at: Cameras, marks: Floats, pixels: Floats, size: int) -> Placement:
+        """`marks`, `pixels`: the landmarks in the camera frame, world units, and where the image shows them."""
+        scale, depth = self.world.scale, self._depth_m(seen)
+        # hidden or not is asked where the drawn mesh is, which in mode compat is not where the image is
+        drawn = pixels if self.mode == "exact" else _pixels(compat.label_clip(at, marks), size)
+        visibility = _core.point_visibility(
+            np.nan_to_num(drawn, nan=-1.0).astype(np.float32), (marks[..., 2] / scale).astype(np.float32), depth, LANDMARK_SLACK_M
+        )  # fmt: skip
+        return Placement(depth, pixels.astype(np.float32), np.asarray(visibility), (marks / scale).astype(np.float32))
 
     def _classes(self, seen: _Surface, landmarks: Floats) -> NDArray[np.uint8]:
         made = self.labels
@@ -327,10 +349,6 @@ class MeshAnnotator:
         return compat.texture_colors(self.labels.texture, uv, face >= 0)
 
 
-def _emptied(depth: np.ndarray, face: np.ndarray) -> NDArray[np.float32]:
-    return np.where(face >= 0, depth, np.float32(0))
-
-
 def _pixels(clip: np.ndarray, size: int) -> Floats:
     """Positions of rasterize [B, N, 4] → pixels; NaN at or behind the camera."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -347,4 +365,4 @@ def _in_polygon(points: np.ndarray, polygon: np.ndarray) -> NDArray[np.bool_]:
     return crosses.sum(1) % 2 == 1
 
 
-__all__ = ["FROM_UV", "LANDMARK_SLACK_M", "MODES", "Annotation", "MeshAnnotator"]
+__all__ = ["FROM_UV", "LANDMARK_SLACK_M", "MODES", "Annotation", "MeshAnnotator", "Placement"]
