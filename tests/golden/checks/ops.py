@@ -1,4 +1,4 @@
-"""ops.npz: filtering, activations and resizing (spec/next3d §2.1, §2.2, §2.10)."""
+"""ops.npz: filtering, activations and resizing (spec/next3d §2.1, §2.2, §2.10), and layers by their definitions (§2.3-2.9, §3, §5)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import forge_rt as fr
 import numpy as np
 
+from . import definitions
 from . import tolerances as tol
 from .report import Report, groups
 
@@ -23,6 +24,8 @@ def run(path: Path, case: dict[str, Any], report: Report) -> None:
         _filters(data, name, report)
         _activations(data, name, report)
         _resizing(data, name, report)
+    if not definitions.missing(report, "ops"):
+        definitions.check_layers(data, report)
 
 
 def _close(data: dict[str, np.ndarray], case: str, path: str, got: Any, report: Report) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import forge_rt as fr
 import numpy as np
 
+from . import definitions
 from . import tolerances as tol
 from .report import Report
 
@@ -21,6 +22,8 @@ def run(path: Path, case: dict[str, Any], report: Report) -> None:
             report.fail(f"render/{part}", f"the file lacks {array}")
     for name in report.paths():
         _check(data, name, report)
+    if not definitions.missing(report, "render"):
+        definitions.check_renderer(data, report)
 
 
 def _check(data: dict[str, np.ndarray], path: str, report: Report) -> None:

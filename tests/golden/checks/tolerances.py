@@ -19,6 +19,8 @@ LBS = 2e-6
 CAMERA = 2e-6
 #: v clamped to 1e-5: ill-conditioned in the reference's float32.
 CAMERA_POLE = 1e-4
+#: Origins, directions and depths of rays: the last bits of float32 at distances of 3.
+RAYS = 2e-6
 #: Volume rendering: float32 sums of about 100 samples, coordinates times the size of a plane.
 RENDER = 2e-5
 #: Raw density has no activation that would damp it.
@@ -47,9 +49,10 @@ MASK_BORDER = 1e-3
 MASK_COLOR = 2e-3
 #: Truncation to 8 bit can fall on either side.
 BYTE = 1
-#: A whole network: float32 in other summation orders. Planes of some hundred, images of about 1.
+#: A whole network: float32 in other summation orders. Images of about 1, planes of up to 200; larger ones may differ by as much more.
 E2E_WS = 1e-5
 E2E_PLANES = 5e-4
+E2E_PLANES_OF = 200.0
 E2E_IMAGE = 2e-4
 E2E_DEPTH = 5e-4
 #: A float next to a whole number may fall on its other side.
