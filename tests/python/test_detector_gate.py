@@ -12,6 +12,7 @@ import forge_rt as fr
 import numpy as np
 import pytest
 from data_sets import cli, members, one_error, read_json, tree
+from face_bundles import faces_network, fields, picture, write_faces
 from forge_rt.annotation.detector import DetectorFiles, LandmarkDetector
 from forge_rt.production.generator_plan import GeneratorPlan
 from forge_rt.production.samples import SampleMaker
@@ -205,6 +206,23 @@ def test_two_bundles_make_a_detector() -> None:
     points = [LandmarkDetector(names)(sample.rgb) for names in ("faces-mini", "faces-mini,detect-mini")]
     assert points[0] is not None and points[1] is not None and np.abs(points[0] - points[1]).max() < 3
     assert LandmarkDetector()(np.zeros((64, 64, 3), np.uint8)) is None
+
+
+def test_bundles_that_are_no_detector(tmp_path: Path) -> None:
+    """Networks of the face analyzer's tests: a red square is a face."""
+    five = write_faces(tmp_path / "five.forge", faces=faces_network(landmarks=5))
+    blind = write_faces(tmp_path / "blind.forge", fields(detector=None))
+    outputs = {"landmarks": fields()["outputs"]["landmarks"]}
+    points = write_faces(tmp_path / "points.forge", fields(outputs=outputs, labels=None))
+    with pytest.raises(fr.UnsupportedError, match="has no detector of its own"):
+        DetectorFiles.find(str(blind))
+    assert DetectorFiles.find(f"{blind},{points}").name == "blind,points"
+    plan = replace(PLAN, count=1, generator={"detector": str(five)})
+    with pytest.raises(fr.UnsupportedError, match="five has 5 landmarks"):
+        fr.generate(plan, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+    seen = LandmarkDetector(str(points))(picture(160, 160, (80, 80, 40)))  # without parsing nothing is verified
+    assert seen is not None and seen.shape == (68, 2) and np.abs(seen.mean(0) - 80).max() < 20
 
 
 @pytest.mark.parametrize(

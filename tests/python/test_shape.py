@@ -336,6 +336,15 @@ def test_the_face_lies_on_the_surface(level: float, bar_mm: float) -> None:
     assert max(medians) < bar_mm
 
 
+def test_the_guides_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / "docs/guides/shapes.md").read_text()
+    code = text[text.index("```python\n") + 10 :]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code[: code.index("```")], names)
+    assert (tmp_path / "smile.ply").stat().st_size > 100_000 and np.asarray(names["density"]).shape == (1, 5)
+
+
 def test_eg3d_has_a_shape(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the bundle is exported from PyTorch")
     from forge_rt.export.models import next3d

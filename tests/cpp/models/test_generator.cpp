@@ -73,6 +73,30 @@ TEST(levels) {
   CHECK(equal(shared.image.slice(0, 1), view.image.slice(3, 4)) && equal(shared.image.slice(1, 2), view.image.slice(3, 4)));
 }
 
+TEST(density) {
+  if (no_onnxruntime()) return;
+  const auto generator = load();
+  const Mesh mesh(3, generator->info().vertices);
+  const GeneratorHead head = generator->expression(generator->identity(numbers({3, 8}, 0)), mesh.vertices, mesh.landmarks);
+  const Tensor points = numbers({3, 50, 3}, 2);
+  const DensitySamples all = generator->density(head, points, {.colour = true});
+  CHECK((all.density.shape() == Shape{3, 50}) && (all.colour.shape() == Shape{3, 50, 8}));
+  CHECK(!generator->density(head, points).colour.defined());
+  for (const std::vector<std::int32_t>& rows : {std::vector<std::int32_t>{2, 2, 2}, {1, 2, 0}, {0, 1, 2}}) {
+    const DensitySamples some = generator->density(head, points, {.rows = Tensor::from(rows, {3}), .colour = true});
+    for (std::int64_t m = 0; m < 3; ++m) {
+      const Tensor row = Tensor::from(std::vector<std::int32_t>{rows[static_cast<std::size_t>(m)]}, {1});
+      const DensitySamples alone = generator->density(head, points.slice(m, m + 1), {.rows = row, .colour = true});
+      CHECK(equal(some.density.slice(m, m + 1), alone.density) && equal(some.colour.slice(m, m + 1), alone.colour));
+    }
+  }
+  CHECK((generator->density(head, Tensor::empty({3, 0, 3}, DType::f32)).density.shape() == Shape{3, 0}));
+  CHECK_THROWS(generator->density({}, points), invalid_argument);
+  CHECK_THROWS(generator->density(head, {}), invalid_argument);
+  CHECK_THROWS(generator->density(head, points.slice(0, 2)), invalid_argument);
+  CHECK_THROWS(generator->density(head, points, {.rows = Tensor::from(std::vector<std::int32_t>{0, 1, 3}, {3})}), invalid_argument);
+}
+
 TEST(threads_share_a_generator) {
   if (no_onnxruntime()) return;
   const auto generator = load();

@@ -44,9 +44,8 @@ class GeneratedBatch(FaceBatch):
     fit: np.ndarray | None = None  #: [B, 6] float64, columns as `FIT`
     mask_colors: np.ndarray | None = None  #: [B, H, W, 3] uint8: mask in the published colours
     depth8: np.ndarray | None = None  #: [B, D, D] uint8: the published depth
-    detected: np.ndarray | None = (
-        None  #: [B, 68, 2] float32 pixels: the detector's points, NaN where it found no face or was not asked
-    )
+    #: [B, 68, 2] float32 pixels: the detector's points, NaN where it found no face or was not asked
+    detected: np.ndarray | None = None
     detected_px: np.ndarray | None = None  #: [B] float64: their mean distance from the landmarks, pixels of 512
 
 
@@ -128,6 +127,7 @@ class GeneratorSource(Source):
             )
         self.driver.check(options)
         self.preset(plan)
+        self.open_detector("cpu")  # another number of landmarks shows only now
 
     def preset(self, plan: Plan) -> Any:
         name = plan.options().preset or self.driver.preset
@@ -207,9 +207,8 @@ class GeneratorSource(Source):
         if distance is not None:
             assert sample.detected is not None
             out["fan_kps"] = [[round(float(x), 4), round(float(y), 4)] for x, y in sample.detected]
-            out["mse"] = round(
-                distance * self.image_size / _DETECTOR_SIZE, 6
-            )  # in the picture's own pixels, as the points
+            in_picture = distance * self.image_size / _DETECTOR_SIZE  # pixels as the points'
+            out["mse"] = round(in_picture, 6)
         return out
 
 
