@@ -103,13 +103,26 @@ void check_rows(const RenderViews& views, std::int64_t batch) {
   }
 }
 
+/// A number beyond 0..1 would place a sample outside of its ray, NaN anywhere.
+void check_uniform(const Tensor& draws, const char* name) {
+  if (!draws.device().is_cpu() || draws.count() == 0) return;
+  const Tensor values = draws.contiguous();
+  const float* u = values.data<float>();
+  const std::int64_t view = values.count() / values.size(0);
+  for (std::int64_t i = 0; i < values.count(); ++i)
+    check_argument(u[i] >= 0.f && u[i] <= 1.f, name, "[", i / view, "] holds ", u[i], "; every random number must be in 0..1");
+}
+
 void check_draws(const RenderViews& views, const VolumeRenderOptions& options) {
   const std::int64_t count = views.cameras.size(0), rays = static_cast<std::int64_t>(options.resolution) * options.resolution;
   if (options.randomness == Randomness::given) {
     check_argument(views.u_coarse.defined() && (options.fine == 0 || views.u_fine.defined()),
                    "Randomness::given needs u_coarse [V, R, coarse] and u_fine [V, R, fine]");
     expect(views.u_coarse, "u_coarse", "[V, R, coarse]", DType::f32, {count, rays, options.coarse});
-    if (options.fine > 0) expect(views.u_fine, "u_fine", "[V, R, fine]", DType::f32, {count, rays, options.fine});
+    check_uniform(views.u_coarse, "u_coarse");
+    if (options.fine == 0) return;
+    expect(views.u_fine, "u_fine", "[V, R, fine]", DType::f32, {count, rays, options.fine});
+    check_uniform(views.u_fine, "u_fine");
   }
   if (options.randomness == Randomness::seeded) {
     check_argument(views.index.defined(), "Randomness::seeded needs `index`, the sample index of each view");

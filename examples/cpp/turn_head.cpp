@@ -44,6 +44,10 @@ int main(int argc, char** argv) {
     for (int row = 0; row < side; ++row)
       for (int v = 0; v < kViews; ++v)
         out.write(reinterpret_cast<const char*>(rgb.data<std::uint8_t>() + (v * side + row) * side * 3), side * 3);
+    if (!out.flush()) {
+      std::cerr << "turn_head: cannot write " << argv[3] << '\n';
+      return 1;
+    }
     std::cout << argv[3] << ": " << kViews << " views of " << side << " x " << side << " by " << generator->provider_reason() << '\n';
   } catch (const forge_rt::Error& error) {
     std::cerr << "turn_head: " << error.what() << '\n';

@@ -129,7 +129,7 @@ class Generator:
         z             [N, z_dim] numbers, N(0, 1); float64 is rounded to float32
         conditioning  [N, 25] or one [25] camera label for the mapping network; None: the bundle's frontal camera. A bundle with
                       `info.conditioning` "view" needs one: the cameras that will be rendered.
-        psi, cutoff   truncation towards the mean style and how many style vectors it touches; None: the bundle's. psi=1: none.
+        psi, cutoff   truncation towards the mean style, -100..100, and how many style vectors it touches; None: the bundle's. psi=1: none.
 
         Raises InvalidArgumentError for other shapes and values that are not finite, naming the sample.
         """
@@ -189,8 +189,8 @@ class Generator:
         rows              [M] which head each view shows; None: view m shows head m, or all show the only one
         resolution        of the rendered features; 0: the bundle's. coarse, fine: samples of a ray; 0 and None: the bundle's
         randomness        "midpoints": none; "given": u_coarse [M, R, coarse] and u_fine [M, R, fine] in 0..1, R = resolution²
-                          (the published shapes [M, R, coarse, 1] and [M R, fine] as well); "seeded": `seed` with index [M], the
-                          sample number of each view
+                          (the published shapes [M, R, coarse, 1] and [M R, fine] as well); "seeded": `seed`, 0 to 2^64 - 1, with
+                          index [M], the sample number of each view, below 2^48
         depth_resolution  depth from a rendering of its own, with other random numbers, as SynthForge's at twice the features'; 0: the
                           features' own
         depth_only        no colours: image, image_raw and features are None
@@ -199,9 +199,9 @@ class Generator:
 
         Raises InvalidArgumentError; UnsupportedError where the bundle's super-resolution does not take features of that resolution.
         """
-        if index is not None:
-            index = np.asarray(index, np.uint64)
-        u_coarse, u_fine = (_draws(u, np.shape(cameras)[0]) for u in (u_coarse, u_fine))
+        if index is not None and not hasattr(index, "__dlpack__"):
+            index = np.asarray(index)  # a range, for one; the engine refuses what is no sample number
+        u_coarse, u_fine = (_draws(u, cameras) for u in (u_coarse, u_fine))
         made = self._generator.view(
             head, cameras, rows=rows, resolution=resolution, coarse=coarse, fine=-1 if fine is None else fine,
             randomness=randomness, u_coarse=u_coarse, u_fine=u_fine, seed=seed, index=index, depth_resolution=depth_resolution,
@@ -258,10 +258,12 @@ class Generator:
         return f"<forge_rt.Generator {self.name} ({info.family}, {info.image_size}²) {self.hash[:12]} {self.precision} on {self.provider}>"
 
 
-def _draws(values: Any, count: int) -> Any:
-    """[M, R, K] of numbers that may come in the published shapes [M, R, K, 1] or [M · R, K]."""
+def _draws(values: Any, cameras: Any) -> Any:
+    """[M, R, K] of numbers, for M cameras, that may come in the published shapes [M, R, K, 1] or [M · R, K]."""
     if values is None:
         return None
+    shape_of_cameras = tuple(getattr(cameras, "shape", ())) or np.shape(cameras)
+    count = shape_of_cameras[0] if shape_of_cameras else 0
     if not hasattr(values, "reshape"):
         values = np.asarray(values, np.float32)
     shape = tuple(values.shape)

@@ -299,6 +299,8 @@ def test_errors_of_identities(generator, inputs):
         generator.identity(z, with_nan(cameras, 1))
     with pytest.raises(fr.InvalidArgumentError, match="psi must be finite"):
         generator.identity(z, psi=float("nan"))
+    with pytest.raises(fr.InvalidArgumentError, match="psi must be finite, -100..100"):
+        generator.identity(z, psi=1e300)
     with pytest.raises(fr.InvalidArgumentError, match="cutoff must be 0 or more"):
         generator.identity(z, cutoff=-1)
 
@@ -365,6 +367,19 @@ def test_errors_of_views(generator, inputs, levels):
     refused("randomness must be 'midpoints', 'given' or 'seeded'", randomness="some")
     refused("coarse must be", coarse=3)
     refused("resolution must be 0", resolution=-1)
+    refused("coarse must be 0", coarse=-1)
+    refused("fine must be -1", fine=-2)
+    refused("expected numbers", cameras=None)
+    refused("expected numbers", cameras=fr.camera.orbit())
+    refused(r"cameras must be \[M, 25\]", cameras=5.0)
+    for index in ([-1, 0, 1], [0.5, 1, 2], "abc"):
+        refused("fit uint64|expected numbers", randomness="seeded", index=index)
+    refused("taken with randomness .given. only", u_coarse=np.zeros((3, 256, 10), np.float32))
+    draws = {"u_coarse": np.zeros((3, 256, 10), np.float32), "u_fine": np.zeros((3, 256, 8), np.float32)}
+    for name, value in (("u_coarse", np.nan), ("u_fine", 1.5), ("u_fine", -0.1)):
+        wrong = {**draws, name: draws[name].copy()}
+        wrong[name][1, 7, 3] = value
+        refused(rf"{name}\[1\] holds .*; every random number must be in 0..1", randomness="given", **wrong)
 
 
 def test_levels_of_other_bundles(tmp_path, levels, inputs):

@@ -184,7 +184,11 @@ void read_arrays(const Bundle& bundle, const Json& json, GeneratorContract& out)
   // The published buffer holds texture coordinates as the network samples them.
   const Tensor grid = arrays.take("uvcoords", DType::f32, {kAny, 2});
   if (info.vertices == 0)  // the bundle names no head: its triangles say how many vertices there are
-    for (std::int64_t i = 0; i < faces.count(); ++i) info.vertices = std::max(info.vertices, faces.data<std::int32_t>()[i] + 1);
+    for (std::int64_t i = 0; i < faces.count(); ++i) {
+      const std::int32_t vertex = faces.data<std::int32_t>()[i];
+      if (vertex >= kMostVertices) fail(file + ".faces", concat("vertices below ", kMostVertices), concat(vertex));
+      info.vertices = std::max(info.vertices, vertex + 1);
+    }
   out.mesh = prepare_neural_mesh(faces, arrays.take("uvfaces", DType::i32, {faces.size(0), 3}), grid, info.vertices);
   out.mesh.grid = grid;
   out.uv_mask = arrays.take("uv_face_mask", DType::f32, {kAny, kAny});

@@ -21,6 +21,10 @@ void ViewOptions::validate() const {
   check_argument(resolution >= 0 && resolution <= 4096, "resolution must be 0 (the bundle's) to 4096, got ", resolution);
   check_argument(depth_resolution >= 0 && depth_resolution <= 4096, "depth_resolution must be 0 (the features' own depth) to 4096, got ",
                  depth_resolution);
+  check_argument(coarse >= 0, "coarse must be 0 (the bundle's) or more samples, got ", coarse);
+  check_argument(fine >= -1, "fine must be -1 (the bundle's) or more samples, got ", fine);
+  check_argument(randomness == Randomness::given || !(u_coarse.defined() || u_fine.defined()),
+                 "u_coarse and u_fine are taken with randomness \"given\" only; ask for it, or leave them out");
   check_argument(depth_resolution == 0 || randomness != Randomness::given,
                  "depth_resolution is a rendering of its own, which u_coarse and u_fine do not serve; give a seed, or render the depth in "
                  "a second call with depth_only");
@@ -53,6 +57,28 @@ void Generator::Impl::check_model(const std::string& model, const char* level) c
                  model.empty() ? "none" : "another, of hash " + model.substr(0, 12));
 }
 
+void Generator::Impl::check_level(const GeneratorIdentity& identity) const {
+  check_model(identity.model, "identity");
+  const GeneratorInfo& info = contract.info;
+  const std::int64_t count = identity.size(), side = info.plane_resolution, height = contract.texture_resolution;
+  expect(identity.ws, "the identity's ws", "[N, num_ws, w_dim]", DType::f32, {kAny, info.num_ws, info.w_dim});
+  expect(identity.static_planes, "the identity's static_planes", "[N, 3 C, H, W]", DType::f32,
+         {count, 3 * info.plane_channels, side, side});
+  if (!contract.next3d) return;
+  if (device.is_cpu())
+    expect(identity.texture, "the identity's texture", "[N, h, w, T]", DType::f32, {count, height, height, contract.texture_channels});
+  else expect(identity.texture, "the identity's texture", "[N, T, h, w]", DType::f32, {count, contract.texture_channels, height, height});
+}
+
+void Generator::Impl::check_level(const GeneratorHead& head) const {
+  check_model(head.model, "head");
+  const GeneratorInfo& info = contract.info;
+  const std::int64_t side = info.plane_resolution;
+  const DType dtype = head.planes.defined() && head.planes.dtype() == DType::f16 ? DType::f16 : DType::f32;
+  expect(head.planes, "the head's planes", "[N, 3, H, W, C]", dtype, {kAny, 3, side, side, info.plane_channels});
+  expect(head.style, "the head's style", "[N, w_dim]", DType::f32, {head.size(), info.w_dim});
+}
+
 Generator::Generator(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Generator::~Generator() = default;
 
@@ -73,7 +99,7 @@ GeneratorIdentity Generator::identity(const Tensor& z, const Tensor& conditionin
 GeneratorHead Generator::expression(const GeneratorIdentity& identity, const Tensor& vertices, const Tensor& landmarks,
                                     const ExpressionOptions& options) const {
   options.validate();
-  impl_->check_model(identity.model, "identity");
+  impl_->check_level(identity);
   if (impl_->contract.next3d) return impl_->expression(identity, vertices, landmarks, options);
   check_argument(!vertices.defined() && !landmarks.defined(),
                  "EG3D's heads have no mesh and no expression: leave vertices and landmarks out");
@@ -82,7 +108,7 @@ GeneratorHead Generator::expression(const GeneratorIdentity& identity, const Ten
 
 GeneratorView Generator::view(const GeneratorHead& head, const Tensor& cameras, const ViewOptions& options) const {
   options.validate();
-  impl_->check_model(head.model, "head");
+  impl_->check_level(head);
   return impl_->view(head, cameras, options);
 }
 

@@ -21,8 +21,9 @@ struct Generator::Impl {
   Stream stream() const { return {device, nullptr}; }
   /// Samples that are under way at once: what bounds the memory between the stages.
   std::int64_t samples_at_once() const { return device.is_cpu() ? num_threads() : 1; }
-  /// Throws unless a level was made by this bundle.
-  void check_model(const std::string& model, const char* level) const;
+  /// Throws unless a level was made by this bundle and has its tensors' shapes: levels are plain structs that anybody can fill.
+  void check_level(const GeneratorIdentity& identity) const;
+  void check_level(const GeneratorHead& head) const;
 
   GeneratorIdentity identity(const Tensor& z, const Tensor& conditioning, double psi, int cutoff) const;
   GeneratorHead expression(const GeneratorIdentity& identity, const Tensor& vertices, const Tensor& landmarks,
@@ -33,6 +34,7 @@ struct Generator::Impl {
 
  private:
   void truncate(Tensor& ws, float psi, int cutoff) const;
+  void check_model(const std::string& model, const char* level) const;
 };
 
 namespace next3d {

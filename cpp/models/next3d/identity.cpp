@@ -11,6 +11,7 @@ using namespace next3d;
 namespace {
 
 constexpr const char* kPurpose = "generator identity";
+constexpr double kMostPsi = 100;  // as in bundles; beyond it styles overflow before pictures mean anything
 
 /// [N, C, H, W] → rows of [M, H, W, C], which samples several times faster.
 void channels_last(const Tensor& from, Tensor to) {
@@ -45,7 +46,7 @@ GeneratorIdentity Generator::Impl::identity(const Tensor& z, const Tensor& condi
   const GeneratorInfo& info = contract.info;
   expect(z, "z", "[N, z_dim]", DType::f32, {kAny, info.z_dim});
   check_finite_rows(z, "z");
-  check_argument(std::isfinite(psi), "psi must be finite, got ", psi);
+  check_argument(std::abs(psi) <= kMostPsi, "psi must be finite, -", kMostPsi, "..", kMostPsi, ", got ", psi);
   check_argument(cutoff >= 0, "cutoff must be 0 or more style vectors, got ", cutoff);
   const std::int64_t count = z.size(0);
   check_argument(conditioning.defined() || info.conditioning != "view",

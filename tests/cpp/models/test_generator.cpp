@@ -134,5 +134,36 @@ TEST(wrong_arguments) {
   CHECK_THROWS(generator->view({}, frontal(*generator, 1)), invalid_argument);
   CHECK_THROWS(generator->view(head, {}), invalid_argument);
   CHECK_THROWS(generator->view(head, frontal(*generator, 2), {.coarse = 1000}), invalid_argument);
+  CHECK_THROWS(generator->view(head, frontal(*generator, 2), {.coarse = -1}), invalid_argument);
+  CHECK_THROWS(generator->view(head, frontal(*generator, 2), {.fine = -2}), invalid_argument);
+  CHECK_THROWS(generator->identity(numbers({2, 8}, 0), {}, 1e300), invalid_argument);
   CHECK_THROWS(to_rgb8({}), invalid_argument);
+}
+
+// Levels are plain structs: whoever fills one by hand gets an error, not a crash.
+TEST(levels_made_by_hand) {
+  if (no_onnxruntime()) return;
+  const auto generator = load();
+  const Mesh mesh(1, generator->info().vertices), none(0, generator->info().vertices);
+  const GeneratorIdentity identity = generator->identity(numbers({1, 8}, 0));
+  const GeneratorHead head = generator->expression(identity, mesh.vertices, mesh.landmarks);
+  const Tensor camera = frontal(*generator, 1);
+
+  GeneratorIdentity named, moved = identity, narrow = identity, bare = identity;
+  named.model = generator->hash();
+  CHECK_THROWS(generator->expression(named, mesh.vertices, mesh.landmarks), invalid_argument);
+  CHECK_THROWS(generator->expression(named, none.vertices, none.landmarks), invalid_argument);
+  const GeneratorIdentity taken = std::move(moved);
+  CHECK_THROWS(generator->expression(moved, mesh.vertices, mesh.landmarks), invalid_argument);
+  CHECK(taken.size() == 1);
+  narrow.texture = numbers({1, 4, 4, 8}, 1);
+  CHECK_THROWS(generator->expression(narrow, mesh.vertices, mesh.landmarks), invalid_argument);
+  bare.static_planes = {};
+  CHECK_THROWS(generator->expression(bare, mesh.vertices, mesh.landmarks), invalid_argument);
+
+  GeneratorHead two = head, unstyled = head;
+  two.planes = Tensor::zeros({2, 3, 32, 32, 8}, DType::f32);
+  CHECK_THROWS(generator->view(two, frontal(*generator, 2)), invalid_argument);
+  unstyled.style = {};
+  CHECK_THROWS(generator->view(unstyled, camera), invalid_argument);
 }

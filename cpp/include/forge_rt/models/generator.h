@@ -90,7 +90,7 @@ struct ViewOptions {
   int coarse = 0;  ///< samples of a ray; 0 = the bundle's
   int fine = -1;  ///< -1 = the bundle's
   Randomness randomness = Randomness::midpoints;
-  Tensor u_coarse = {}, u_fine = {};  ///< Randomness::given: [M, R, coarse], [M, R, fine] float32, R = resolution²
+  Tensor u_coarse = {}, u_fine = {};  ///< Randomness::given only: [M, R, coarse], [M, R, fine] float32 in 0..1, R = resolution²
   std::uint64_t seed = 0;  ///< Randomness::seeded, with …
   Tensor index = {};  ///< … [M] uint64 < 2^48 on the CPU, sample index of each view
   /// Depth from a rendering of its own at this resolution, as SynthForge's at twice the features' (spec §18); 0: the features' own. Its
@@ -117,7 +117,9 @@ struct DensityOptions {
 };
 
 /// Immutable; every member may be called from many threads at once. A sample's bytes do not depend on its batch, on what else is asked of
-/// the generator, or on whether a level was made again or kept. Inputs may be on the CPU or on the generator's device.
+/// the generator, or on whether a level was made again or kept. Inputs may be on the CPU or on the generator's device; no batch is a batch
+/// of 0. Levels and pictures own their memory and outlive the generator. What is thrown is a forge_rt::Error; memory that is not to be had:
+/// out_of_memory.
 class FORGE_RT_API Generator {
  public:
   /// Throws not_found, corrupt_file (a stage, array or field that is missing or does not fit), unsupported (another family or variant, no
@@ -128,8 +130,10 @@ class FORGE_RT_API Generator {
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
 
-  /// z [N, z_dim] float32; conditioning [N or 1, 25] float32 cameras, undefined: the bundle's frontal camera (a bundle that is conditioned
-  /// on the view needs one). psi and cutoff: the bundle's where not given; psi 1 truncates nothing.
+  /// z [N, z_dim] float32, of any length: the mapping network normalizes it; conditioning [N or 1, 25] float32 cameras, undefined: the
+  /// bundle's frontal camera (a bundle that is conditioned on the view needs one). psi, -100..100, and cutoff, where beyond num_ws means all:
+  /// the bundle's where not given; psi 1 truncates nothing. Throws invalid_argument, naming the sample, for other shapes and values that are
+  /// not finite.
   GeneratorIdentity identity(const Tensor& z, const Tensor& conditioning = {}, std::optional<double> psi = {},
                              std::optional<int> cutoff = {}) const;
   /// vertices [N, V, 3] and landmarks [N, 68, 3] float32 of the bundle's mesh, head frame, metres; both undefined for EG3D, whose heads
@@ -137,7 +141,8 @@ class FORGE_RT_API Generator {
   /// that leave the view or cover none of its pixels.
   GeneratorHead expression(const GeneratorIdentity& identity, const Tensor& vertices = {}, const Tensor& landmarks = {},
                            const ExpressionOptions& options = {}) const;
-  /// cameras [M, 25] float32 in generator units (label25).
+  /// cameras [M, 25] float32 in generator units (label25). Throws invalid_argument; unsupported where the bundle's super-resolution does not
+  /// take features of that resolution.
   GeneratorView view(const GeneratorHead& head, const Tensor& cameras, const ViewOptions& options = {}) const;
   /// The field itself (spec §8, §19), for meshes: points [M, P, 3] float32, generator units → raw density [M, P], without activation, and
   /// where asked for the decoder's colours [M, P, features] in (-0.001, 1.001), of which the first three are red, green, blue. Planes are
