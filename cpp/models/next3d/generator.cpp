@@ -113,7 +113,7 @@ GeneratorView Generator::view(const GeneratorHead& head, const Tensor& cameras, 
 }
 
 DensitySamples Generator::density(const GeneratorHead& head, const Tensor& points, const DensityOptions& options) const {
-  impl_->check_model(head.model, "head");
+  impl_->check_level(head);
   return impl_->density(head, points, options);
 }
 
