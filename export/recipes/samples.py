@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from forge_rt import NotFoundError
+from forge_rt.production import decode
 from forge_rt.production.folder import RunFolder
 from forge_rt.production.layouts import Layout
 
@@ -61,19 +60,12 @@ class Samples:
     def read(self, i: int, *, depth: bool = True) -> Sample:
         """Without `depth` its array is empty and its mean NaN; that saves half of the time."""
         layout, row = self._where[i]
-        members = dict(layout.read(row))
-        rgb = next(members[name] for name in ("jpg", "png", "webp") if name in members)
-        image = cv2.imdecode(np.frombuffer(rgb, np.uint8), cv2.IMREAD_COLOR_RGB)
-        classes = cv2.imdecode(np.frombuffer(members["seg.png"], np.uint8), cv2.IMREAD_UNCHANGED)
+        members, name = dict(layout.read(row)), row["key"]
+        image, classes = decode.rgb(members, name), decode.classes(members, name)
         if not depth:
             return Sample(
                 image, classes, np.zeros((0, 0), np.float32), self.landmarks[i], self.visible[i], float("nan")
             )
-        about = json.loads(members["json"])
-        points = np.asarray(about["landmarks_camera_m"], np.float64)
-        if "depth.npy" in members:
-            metres = np.load(io.BytesIO(members["depth.npy"]), allow_pickle=False).astype(np.float32)
-        else:
-            far = cv2.imdecode(np.frombuffer(members["depth.png"], np.uint8), cv2.IMREAD_UNCHANGED)
-            metres = far * np.float32(about["depth"]["scale_m"])
-        return Sample(image, classes, metres, self.landmarks[i], self.visible[i], float(points[:, 2].mean()))
+        record = json.loads(members["json"])
+        metres, centre = decode.depth_m(members, record, name), decode.centre_z_m(record)
+        return Sample(image, classes, metres, self.landmarks[i], self.visible[i], centre)

@@ -19,6 +19,7 @@ from forge_rt import labels as label_sets
 from forge_rt import metrics
 from forge_rt._core import CorruptFileError, InvalidArgumentError, NotFoundError, UnsupportedError
 from forge_rt.landmarks68 import GROUPS, face_box, five_points
+from forge_rt.production import decode
 
 __all__ = ["Analyzer", "Evaluation", "Item", "evaluate", "items", "text"]
 
@@ -119,29 +120,17 @@ def _of_run(dataset: Path, limit: int | None) -> tuple[str, Iterator[Item], int]
 
 
 def _of_row(row: dict[str, Any], members: dict[str, bytes]) -> Item:
-    about = json.loads(members["json"])
-    rgb = next(_decode(data, row["key"]) for name, data in members.items() if name in ("jpg", "png", "webp"))
-    common = {"name": row["key"], "rgb": rgb, "style": row["style"], "points": np.array(row["landmarks_px"], np.float64).reshape(-1, 2),
+    name, record = row["key"], json.loads(members["json"])
+    common = {"name": name, "rgb": decode.rgb(members, name), "style": row["style"], "points": np.array(row["landmarks_px"], np.float64).reshape(-1, 2),
               "visibility": np.array(row["visibility"])}  # fmt: skip
-    if "landmarks_camera_m" not in about:  # layout synthforge: its masks and 8-bit depths say something else
+    if "landmarks_camera_m" not in record:  # layout synthforge: its masks and 8-bit depths say something else
         return Item(**common)
-    if "depth.npy" in members:
-        import io
-
-        depth = np.load(io.BytesIO(members["depth.npy"]), allow_pickle=False)
-    else:
-        depth = _decode(members["depth.png"], row["key"]) * np.float32(about["depth"]["scale_m"])
-    centre = float(np.nanmean(np.asarray(about["landmarks_camera_m"], np.float64)[:, 2]))
-    return Item(**common, mask=_decode(members["seg.png"], row["key"]), depth_m=depth, centre_z_m=centre)
-
-
-def _decode(data: bytes, name: str) -> np.ndarray:
-    import cv2
-
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise CorruptFileError(f"an image of sample {name} cannot be decoded")
-    return np.ascontiguousarray(image[..., 2::-1]) if image.ndim == 3 else image
+    return Item(
+        **common,
+        mask=decode.classes(members, name),
+        depth_m=decode.depth_m(members, record, name),
+        centre_z_m=decode.centre_z_m(record),
+    )
 
 
 def _of_folders(dataset: Path, labels: str, limit: int | None) -> tuple[Iterator[Item], int]:
@@ -162,7 +151,7 @@ def _of_folders(dataset: Path, labels: str, limit: int | None) -> tuple[Iterator
 
     def read() -> Iterator[Item]:
         for image, path in zip(images, masks, strict=True):
-            mask, rgb = _decode(path.read_bytes(), path.name), read_image(image)
+            mask, rgb = decode.picture(path.read_bytes(), path.name), read_image(image)
             if mask.ndim != 2 or mask.dtype != np.uint8 or mask.shape != rgb.shape[:2]:
                 raise CorruptFileError(
                     f"{path} must hold 8-bit class ids at the image's size {rgb.shape[:2]}, got {mask.dtype} {mask.shape}"
