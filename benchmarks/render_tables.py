@@ -51,7 +51,12 @@ def forced_isa(environment: dict[str, Any]) -> str | None:
 
 def section(result: dict[str, Any]) -> str:
     isa = forced_isa(result["environment"])
-    lines = [f"## {result['benchmark']}{f', held to {isa}' if isa else ''}", "", result["summary"][:1].upper() + result["summary"][1:] + ".", ""]
+    lines = [
+        f"## {result['benchmark']}{f', held to {isa}' if isa else ''}",
+        "",
+        result["summary"][:1].upper() + result["summary"][1:] + ".",
+        "",
+    ]
     lines += [f"* Problem: {pairs(result['problem'])}", f"* Machine: {machine(result['environment'])}"]
     if result["ceilings"]:
         ceilings = [f"{name.replace('_', ' ')} {value / 1e9:.1f} G" for name, value in result["ceilings"].items()]

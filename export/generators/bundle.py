@@ -66,6 +66,7 @@ def write_generator_bundle(
     psi: float = 0.7,
     cutoff: int | None = None,
     bounds: Sequence[Sequence[float]] | None = None,
+    surface_level: float | None = None,
     about: About | None = None,
     threads: int = 1,
     tell: Callable[[str, dict[str, Any]], None] | None = None,
@@ -75,6 +76,7 @@ def write_generator_bundle(
     mesh       triangles, texture coordinates and mask of the head, for a Next3D whose buffers lack them
     precision  "fp16": weights are stored as half floats. Everything computes in float32; proof is against the definition with rounded weights
     bounds     [2, 3]: where the generator draws a head, in its world (None: its whole box)
+    surface_level  raw density of what counts as the surface (None: 10, as published)
     psi, cutoff  truncation unless a user says otherwise; cutoff None: the styles of the static planes
     world      None: `World.of_config`
     tell       is called with the name of a graph, and at last with "end to end", and the rows of its outputs, as each has been compared
@@ -132,6 +134,7 @@ def write_generator_bundle(
                 "world": {"scale": world.scale, "shift": list(world.shift)},
                 "alignment": None if world.alignment is None else [list(map(float, row)) for row in world.alignment],
                 **({} if bounds is None else {"bounds": [list(map(float, row)) for row in bounds]}),
+                **({} if surface_level is None else {"surface_level": surface_level}),
                 "head": None if head is None else vars(head),
             },
             "variants": {

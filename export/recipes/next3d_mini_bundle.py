@@ -30,6 +30,8 @@ USE = (
     "Its pictures are soft and its people are 43 numbers: train on pictures of ForgeHead itself, or of a generator of your own. "
     "Not meant for identification or for judging people."
 )
+#: Where the surface is nearest to the mesh that drove it (docs/guides/shapes.md).
+SURFACE_LEVEL = 200.0
 #: Codes whose mean style truncation goes to.
 CODES = 65536
 
@@ -59,6 +61,7 @@ def write(
         mesh=UvMesh(topology.triangles, topology.uv_triangles, topology.grid, topology.face_mask),
         precision=precision,
         psi=1.0,  # every code is somebody whom the teacher drew
+        surface_level=SURFACE_LEVEL,
         bounds=[(-half, CUT_Y_M * SCALE + SHIFT[1], -half), (half, half, half)],
         about=About("Apache-2.0", ABOUT, USE, provenance),
         threads=threads,

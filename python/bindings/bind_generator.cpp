@@ -40,6 +40,7 @@ py::dict info_dict(const GeneratorInfo& info) {
   py::dict out;
   out["family"] = info.family;
   out["conditioning"] = info.conditioning;
+  out["surface_level"] = info.surface_level;
   out["head_family"] = info.head_family;
   out["head_sha256"] = info.head_sha256;
   out["z_dim"] = info.z_dim;

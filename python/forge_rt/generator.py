@@ -49,6 +49,7 @@ class GeneratorInfo:
     features: int  #: channels of the rendered features
     psi: float  #: truncation, unless told otherwise
     cutoff: int  #: style vectors that are truncated, unless told otherwise
+    surface_level: float  #: raw density of what counts as the surface (`forge_rt.shape`); 10 is published
     blend_planes: str  #: planes that take the mesh's texture: "front" or "all"
     world_scale: float  #: generator units = world_scale · metres + world_shift
     world_shift: tuple[float, float, float]

@@ -21,8 +21,6 @@ from forge_rt.mesh_files import write_mesh
 
 __all__ = ["Surface", "extract", "isosurface"]
 
-#: raw density of the published surface
-LEVEL = 10.0
 #: share of the grid that is left out on each side, as published: planes are not trained there
 BORDER = 30 / 256
 #: what lies around the grid, as published: it closes the mesh where the head is cut
@@ -55,7 +53,7 @@ def extract(
     *,
     row: int = 0,
     resolution: int = 256,
-    level: float = LEVEL,
+    level: float | None = None,
     border: float | None = None,
     colors: bool = True,
     largest: bool = True,
@@ -65,7 +63,7 @@ def extract(
 
     row         which head of `head`
     resolution  points of a side of the grid over the model's box (`info.config`: box_warp of rendering), 16..1024
-    level       raw density of the surface, 10 as published
+    level       raw density of the surface; None: the model's own, which is 10 as published where its bundle says nothing
     border      share of the grid left out on each side; None: what lies outside of the bundle's `bounds`, or 30/256 as published
     largest     only the largest connected part: fields have specks
     tell        called with (points done, points)
@@ -87,6 +85,7 @@ def extract(
     def field(points: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(_host(generator.density(head, points[None], rows=[row])))[0]
 
+    level = float(info.surface_level) if level is None else level
     vertices, triangles = isosurface(field, axes, level, tell=tell)
     if largest:
         vertices, triangles = _largest(vertices, triangles)

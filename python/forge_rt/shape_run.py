@@ -26,7 +26,7 @@ class ShapeOptions:
     psi: float | None = None
     cutoff: int | None = None
     resolution: int = 256
-    level: float = shape.LEVEL
+    level: float | None = None
     border: float | None = None
     colors: bool = True
     device: str = "cpu"

@@ -99,6 +99,7 @@ void read_generator(const Fields& generator, GeneratorContract& out) {
   info.conditioning = generator.choice("conditioning", {"frontal", "view"});
   info.psi = generator.real("psi", -100, 100);
   info.cutoff = generator.given("cutoff") ? std::min(generator.integer("cutoff", 0, 1 << 16), info.num_ws) : info.num_ws;
+  if (generator.given("surface_level")) info.surface_level = generator.real("surface_level", -1e6, 1e6);
   const Fields world = generator.object("world");
   info.world.scale = world.real("scale", 1e-6, 1e6);
   info.world.shift = triple(world, "shift");

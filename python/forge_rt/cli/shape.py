@@ -22,7 +22,9 @@ def shape(
     index: Annotated[int, typer.Option(help="Sample of the data set that generate makes with this seed.")] = 0,
     attempt: Annotated[int, typer.Option(help="Its draw, as its record says.")] = 0,
     resolution: Annotated[int, typer.Option(metavar="N", help="Points of a side of the grid, 16 to 1024.")] = 256,
-    level: Annotated[float, typer.Option(help="Raw density of the surface.")] = 10.0,
+    level: Annotated[
+        float | None, typer.Option(help="Raw density of the surface (default: the model's, or 10 as published).")
+    ] = None,
     border: Annotated[
         float | None,
         typer.Option(help="Share of the grid left out on each side (default: the model's bounds, or 30/256)."),
