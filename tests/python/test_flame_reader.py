@@ -708,3 +708,38 @@ def test_damaged_embeddings(tmp_path, fuzz):
     np.save(tmp_path / "dynamic.npy", embedding(79, 1), allow_pickle=True)
     fuzz(tmp_path / "static.pkl", 1000)
     fuzz(tmp_path / "dynamic.npy", 1000)
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_landmarks_in_one_file(tmp_path, tensors):
+    """DECA's: static landmarks are arrays there, those of the contour tensors of PyTorch."""
+    rng = np.random.default_rng(3)
+    arrays = {
+        "static_lmk_faces_idx": rng.integers(0, 9, 51), "static_lmk_bary_coords": rng.random((51, 3)),
+        "dynamic_lmk_faces_idx": rng.integers(0, 9, (79, 17)), "dynamic_lmk_bary_coords": rng.random((79, 17, 3)).astype(np.float32),
+        "full_lmk_faces_idx": np.zeros((1, 68), np.int64), "full_lmk_bary_coords": np.zeros((1, 68, 3)),
+    }  # fmt: skip
+    stored = dict(arrays)
+    if tensors:
+        torch = pytest.importorskip("torch")
+        for name in ("dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords"):
+            stored[name] = torch.from_numpy(arrays[name])
+        stored["dynamic_lmk_bary_coords"] = (
+            stored["dynamic_lmk_bary_coords"].flip(0).flip(0).transpose(0, 1).contiguous().transpose(0, 1)
+        )
+        assert not stored["dynamic_lmk_bary_coords"].is_contiguous()
+    np.save(tmp_path / "landmark_embedding.npy", stored, allow_pickle=True)
+    for part, read in (("static", flame.read_static_landmarks), ("dynamic", flame.read_dynamic_landmarks)):
+        faces, weights = read(tmp_path / "landmark_embedding.npy")
+        np.testing.assert_array_equal(faces, arrays[f"{part}_lmk_faces_idx"])
+        np.testing.assert_array_equal(weights, arrays[f"{part}_lmk_bary_coords"].astype(np.float32))
+        assert faces.dtype == np.int32 and weights.flags.c_contiguous
+
+
+def test_tensors_in_landmark_files_stay_within_their_storage(tmp_path):
+    torch = pytest.importorskip("torch")
+    np.save(tmp_path / "a.npy", {"lmk_face_idx": torch.ones(1).expand(79, 17), "lmk_b_coords": 0}, allow_pickle=True)
+    with pytest.raises(
+        fr.CorruptFileError, match=r"a tensor \[79, 17\] with strides \[0, 0\] from 0 in a storage of 1"
+    ):
+        flame.read_dynamic_landmarks(tmp_path / "a.npy")
