@@ -194,6 +194,17 @@ def test_eg3d_has_three_stages(tmp_path):
     assert list(held.manifest["variants"]["fp32"]["stages"]) == ["mapping", "static", "super_resolution"]
 
 
+@pytest.mark.parametrize(
+    "changes, message",
+    [(dict(plane_channels=12, texture_channels=12), "plane_channels must be 8, 16, …, 64"),
+     (dict(decoder_hidden=136), "decoder_hidden must be 8, 16, …, 128"), (dict(feature_channels=72), "at most 64 feature_channels")],
+)  # fmt: skip
+def test_sizes_that_no_engine_would_load(changes, message, tmp_path):
+    with pytest.raises(fr.UnsupportedError, match=message):
+        write_generator_bundle(next3d.Next3D(narrow(**changes)), tmp_path / "x.forge", mesh=mesh())
+    assert not list(tmp_path.iterdir())
+
+
 def test_random_noise_cannot_be_exported(tmp_path):
     settings = configs.RenderingConfig(superresolution_noise_mode="random")
     with pytest.raises(fr.UnsupportedError, match="must be none or const in an exported model, got 'random'"):
