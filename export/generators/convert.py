@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
+from forge_rt import CorruptFileError, ForgeError, InvalidArgumentError, NotFoundError, bundles
 from forge_rt.production.files import sha256_of
 
 from ..models.next3d import EG3DConfig, Next3D, Next3DConfig, make_model, read_config
@@ -99,13 +99,28 @@ def _config(kind: str, checkpoint: Checkpoint, options: Options, path: Path) -> 
     if options.config is None:
         return read_config(checkpoint, blend_planes=options.blend_planes)
     raw = _json(options.config)
-    made = (Next3DConfig if kind == "next3d" else EG3DConfig).from_json(raw)
+    made = (Next3DConfig if kind == "next3d" else EG3DConfig).from_json({**_said(kind, checkpoint, raw), **raw})
     if isinstance(made, Next3DConfig):
         if "blend_planes" not in raw:
             made = dataclasses.replace(made, blend_planes=options.blend_planes)
         if made.topology is not None and "topology" not in raw:  # sizes of the mesh are those of the file
             sizes = read_topology(checkpoint.tensors, path)
             made = dataclasses.replace(made, topology=sizes)
+    return made
+
+
+def _said(kind: str, checkpoint: Checkpoint, raw: dict[str, Any]) -> dict[str, Any]:
+    """What the file itself says of its configuration; `raw` goes before it, name by name in `rendering`."""
+    try:
+        said = read_config(checkpoint, superresolution=raw.get("superresolution"))
+    except ForgeError:  # sizes that only the configuration can tell
+        return {}
+    if isinstance(said, Next3DConfig) != (kind == "next3d"):
+        return {}
+    made = said.to_json()
+    made.pop("blend_planes", None)
+    if isinstance(raw.get("rendering"), dict):
+        raw["rendering"] = {**made["rendering"], **raw["rendering"]}
     return made
 
 

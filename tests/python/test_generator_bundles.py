@@ -437,6 +437,25 @@ def test_an_official_file_is_exported(checkpoint, tmp_path):
     np.testing.assert_array_equal(arrays["uv_face_mask"].numpy(), ATTRIBUTES["uv_face_mask"][0, 0])
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_configuration_of_few_words(checkpoint, tmp_path, known):
+    """Sizes are those of the weights, other options those of the file, or the published ones."""
+    from forge_rt.export.generators import convert
+    from forge_rt.export.readers.stylegan_pickle import read_checkpoint
+
+    path, model = checkpoint
+    if not known:
+        path = tmp_path / "own.pt"
+        torch.save(model.state_dict(), path)
+    (tmp_path / "own.json").write_text('{"neural_rendering_resolution": 32, "rendering": {"white_back": true}}')
+    options = convert.Options(config=tmp_path / "own.json", blend_planes="front")
+    made = convert._config("next3d", read_checkpoint(path), options, path)
+    assert made.rendering.white_back and made.neural_rendering_resolution == 32
+    assert made.rendering.depth_resolution == (6 if known else 48)
+    assert (made.z_dim, made.channel_max, made.topology.faces) == (model.config.z_dim, model.config.channel_max, 4)
+    next3d.make_model(read_checkpoint(path), made)
+
+
 def flame_file(path, faces=None):
     """A FLAME-format model of five vertices."""
     rng = np.random.default_rng(0)
