@@ -157,7 +157,7 @@ def _mesh(model: Next3D, checkpoint: Checkpoint, uv_mask: Path | None, path: Pat
     if model.config.topology is None:
         raise InvalidArgumentError(f"{path} has no faces, uvfaces and uvcoords: the head that it draws is not known")
     if uv_mask is not None:
-        mask = _read_mask(uv_mask)
+        mask = _read_mask(uv_mask, model.config.texture_resolution)
     else:
         held = checkpoint.attributes.get("uv_face_mask")
         if not isinstance(held, torch.Tensor) or held.ndim < 2:
@@ -166,8 +166,8 @@ def _mesh(model: Next3D, checkpoint: Checkpoint, uv_mask: Path | None, path: Pat
     return UvMesh.from_buffers(model.faces, model.uvfaces, model.uvcoords, mask)
 
 
-def _read_mask(path: Path) -> np.ndarray:
-    """[h, w] float32 in 0..1 of an 8-bit picture."""
+def _read_mask(path: Path, size: int) -> np.ndarray:
+    """[size, size] float32 in 0..1 of an 8-bit picture; of other sizes the nearest pixels, as the published code reads it."""
     import cv2
 
     if not path.is_file():
@@ -175,4 +175,5 @@ def _read_mask(path: Path) -> np.ndarray:
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise CorruptFileError(f"{path} is no picture that can be read; expected the 8-bit UV mask of face and eyes")
-    return image.astype(np.float32) / 255
+    rows, columns = (np.arange(size) * inside // size for inside in image.shape)
+    return image[rows[:, None], columns].astype(np.float32) / 255

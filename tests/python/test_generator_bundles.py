@@ -456,6 +456,16 @@ def test_a_configuration_of_few_words(checkpoint, tmp_path, known):
     next3d.make_model(read_checkpoint(path), made)
 
 
+def test_masks_of_other_sizes_keep_their_pixels(tmp_path):
+    import cv2
+    from forge_rt.export.generators import convert
+
+    picture = np.random.default_rng(0).integers(0, 256, (100, 77), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "mask.png"), picture)
+    want = torch.nn.functional.interpolate(torch.from_numpy(picture).float()[None, None], [64, 64])[0, 0] / 255
+    np.testing.assert_array_equal(convert._read_mask(tmp_path / "mask.png", 64), want)
+
+
 def flame_file(path, faces=None):
     """A FLAME-format model of five vertices."""
     rng = np.random.default_rng(0)
@@ -489,7 +499,7 @@ def test_a_state_dict_with_configuration_mask_and_flame(checkpoint, tmp_path):
     generator = bundles.info(tmp_path / "own.forge").manifest["generator"]
     assert generator["config"]["rendering"]["depth_resolution"] == 5
     mask = bundles.Bundle.open(tmp_path / "own.forge").tensors("generator.safetensors")["uv_face_mask"].numpy()
-    np.testing.assert_allclose(mask, np.arange(16).reshape(4, 4) / 255, atol=1e-7)
+    np.testing.assert_allclose(mask, np.arange(16).reshape(4, 4).repeat(8, 0).repeat(8, 1) / 255, atol=1e-7)
     head = fr.Head.load(tmp_path / "own-head.forge")
     assert (head.n_vertices, head.n_shape, head.n_expression) == (5, 3, 1)
     assert head.evaluate().landmarks.shape == (1, 68, 3)
