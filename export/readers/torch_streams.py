@@ -98,19 +98,21 @@ _NUMBERS = {
 
 
 class _Storage(safe_pickle._Buffer):
-    """`torch.storage._load_from_bytes(stream)`"""
+    """`torch.storage._load_from_bytes(stream)`; read once, however many tensors share it."""
 
     def decode(self) -> np.ndarray:
-        if len(self.args) != 1 or not isinstance(self.args[0], bytes):
-            raise CorruptFileError("a tensor's storage is no stream of bytes")
-        dtype, numbers = read_stream(
-            self.args[0], lambda module, name: _NUMBERS.get(name) if module == "torch" else None
-        )
-        return np.frombuffer(numbers, dtype)
+        if not isinstance(self.state, np.ndarray):
+            if len(self.args) != 1 or not isinstance(self.args[0], bytes):
+                raise CorruptFileError("a tensor's storage is no stream of bytes")
+            dtype, numbers = read_stream(
+                self.args[0], lambda module, name: _NUMBERS.get(name) if module == "torch" else None
+            )
+            self.state = np.frombuffer(numbers, dtype)
+        return self.state
 
 
 class _Tensor(safe_pickle._Buffer):
-    """`torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)`"""
+    """`torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …)`: a view of the file's bytes."""
 
     def decode(self) -> np.ndarray:
         if not 4 <= len(self.args) <= 7 or not isinstance(self.args[0], _Storage):
@@ -118,10 +120,12 @@ class _Tensor(safe_pickle._Buffer):
         storage, offset, size, stride = self.args[:4]
         values = storage.decode()
         check_view(offset, size, stride, len(values))
-        if not math.prod(size):
-            return np.zeros(size, values.dtype)
         steps = [s * values.itemsize for s in stride]
-        return np.lib.stride_tricks.as_strided(values[offset:], size, steps, writeable=False).copy()
+        return (
+            np.ndarray(size, values.dtype, values, offset * values.itemsize, steps)
+            if math.prod(size)
+            else np.zeros(size, values.dtype)
+        )
 
 
 #: Beside those of NumPy and plain objects.

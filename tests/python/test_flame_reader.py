@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import pickletools
+import resource
 import sys
 import types
+from collections import OrderedDict
 from pathlib import Path
 
 import forge_rt as fr
@@ -734,6 +737,35 @@ def test_landmarks_in_one_file(tmp_path, tensors):
         np.testing.assert_array_equal(faces, arrays[f"{part}_lmk_faces_idx"])
         np.testing.assert_array_equal(weights, arrays[f"{part}_lmk_bary_coords"].astype(np.float32))
         assert faces.dtype == np.int32 and weights.flags.c_contiguous
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage")
+def test_tensors_share_their_storage(tmp_path):
+    """A short file may hold many tensors of one large storage: they must not become copies."""
+    torch = pytest.importorskip("torch")
+    count, stream = 1 << 20, io.BytesIO()
+    torch.save(torch.arange(count).storage(), stream, _use_new_zipfile_serialization=False)
+
+    class Storage:
+        def __reduce__(self):
+            return torch.storage._load_from_bytes, (stream.getvalue(),)
+
+    shared = Storage()
+
+    class View:
+        def __init__(self, start):
+            self.start = start
+
+        def __reduce__(self):
+            arguments = shared, self.start, (count - self.start,), (1,), False, OrderedDict()
+            return torch._utils._rebuild_tensor_v2, arguments
+
+    np.save(tmp_path / "a.npy", {"lmk_face_idx": 0, "many": [View(k) for k in range(1000)]}, allow_pickle=True)
+    assert (tmp_path / "a.npy").stat().st_size < 10 << 20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(fr.CorruptFileError, match="lacks lmk_face_idx or lmk_b_coords"):
+        flame.read_dynamic_landmarks(tmp_path / "a.npy")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10  # KiB; copies would be 8 GB
 
 
 def test_tensors_in_landmark_files_stay_within_their_storage(tmp_path):
