@@ -80,11 +80,12 @@ Tensor mouth_box(const Tensor& landmarks, int size, bool may_leave) {
     check_argument(finite, "the lips of image ", b, " are not finite or far outside the view");
     const int extent = static_cast<int>(1.2f * std::max(high[0] - low[0], high[1] - low[1]));
     const int half = extent / 2;
-    const float centre[2] = {(p[2 * 48] + p[2 * 54]) / 2.f, (p[2 * 48 + 1] + p[2 * 54 + 1]) / 2.f};
+    // As published: the centre in float32, its distance to the sides in double.
+    const double centre[2] = {(p[2 * 48] + p[2 * 54]) / 2.f, (p[2 * 48 + 1] + p[2 * 54 + 1]) / 2.f};
     std::int64_t* box = out.mutable_data<std::int64_t>() + 4 * b;
     for (int axis = 0; axis < 2; ++axis) {  // rows from y, then columns from x
-      box[2 * axis] = static_cast<std::int64_t>(centre[1 - axis] - static_cast<float>(half));
-      box[2 * axis + 1] = static_cast<std::int64_t>(centre[1 - axis] + static_cast<float>(half));
+      box[2 * axis] = static_cast<std::int64_t>(centre[1 - axis] - half);
+      box[2 * axis + 1] = static_cast<std::int64_t>(centre[1 - axis] + half);
       check_argument(may_leave || (box[2 * axis] >= 0 && box[2 * axis + 1] <= size), "the mouth of image ", b,
                      " lies outside the view: ", axis == 0 ? "rows " : "columns ", box[2 * axis], "..", box[2 * axis + 1], " of 0..", size,
                      "; check that the landmarks are in the head frame, in metres");

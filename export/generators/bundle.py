@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from forge_rt import InvalidArgumentError, bundles, golden
+from forge_rt import InvalidArgumentError, UnsupportedError, bundles, golden
 from forge_rt.annotation import world as frames
 
 from ..graphs.storage import SMALLEST, store_as_fp16
@@ -81,12 +81,14 @@ def write_generator_bundle(
     world      None: `World.of_config`
     tell       is called with the name of a graph, and at last with "end to end", and the rows of its outputs, as each has been compared
 
-    Raises ExportError when a stage deviates from the definition, and InvalidArgumentError.
+    Raises ExportError when a stage deviates from the definition, UnsupportedError for sizes that the engine does not take, and
+    InvalidArgumentError.
     """
     path = Path(path)
     check_target(path, precision, conditioning, psi, cutoff)
     if cutoff is not None and cutoff > model._total_ws():
         raise InvalidArgumentError(f"cutoff must be at most the model's {model._total_ws()} styles, got {cutoff}")
+    check_engine(model.config)
     if isinstance(model, Next3D) and model.config.topology is None and mesh is None:
         raise InvalidArgumentError("this Next3D has no triangles and texture coordinates; give them as mesh")
     model = rounded(model) if precision == "fp16" else model
@@ -176,6 +178,19 @@ def rounded(model: EG3D) -> EG3D:
             if tensor.is_floating_point() and tensor.ndim > 1 and tensor.numel() >= SMALLEST:
                 tensor.copy_(tensor.half().float())
     return made
+
+
+def check_engine(config: EG3DConfig) -> None:
+    """Sizes that the renderer takes; a bundle of others could not be loaded."""
+    for name, most in (("plane_channels", 64), ("decoder_hidden", 128)):
+        value = getattr(config, name)
+        if value % 8 or value > most:
+            raise UnsupportedError(f"{name} must be 8, 16, …, {most} in an exported model, got {value}")
+    if config.feature_channels > 64 or config.image_channels != 3:
+        raise UnsupportedError(
+            f"an exported model has 3 image channels and at most 64 feature_channels, got {config.image_channels} and "
+            f"{config.feature_channels}"
+        )
 
 
 def check_target(

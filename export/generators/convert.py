@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
+from forge_rt import CorruptFileError, ForgeError, InvalidArgumentError, NotFoundError, bundles
 from forge_rt.production.files import sha256_of
 
 from ..models.next3d import EG3D, EG3DConfig, Next3D, Next3DConfig, make_model, read_config
@@ -112,13 +112,28 @@ def _config(kind: str, checkpoint: Checkpoint, options: Options, path: Path) -> 
     if options.config is None:
         return read_config(checkpoint, blend_planes=options.blend_planes)
     raw = _json(options.config)
-    made = (Next3DConfig if kind == "next3d" else EG3DConfig).from_json(raw)
+    made = (Next3DConfig if kind == "next3d" else EG3DConfig).from_json({**_said(kind, checkpoint, raw), **raw})
     if isinstance(made, Next3DConfig):
         if "blend_planes" not in raw:
             made = dataclasses.replace(made, blend_planes=options.blend_planes)
         if made.topology is not None and "topology" not in raw:  # sizes of the mesh are those of the file
             sizes = read_topology(checkpoint.tensors, path)
             made = dataclasses.replace(made, topology=sizes)
+    return made
+
+
+def _said(kind: str, checkpoint: Checkpoint, raw: dict[str, Any]) -> dict[str, Any]:
+    """What the file itself says of its configuration; `raw` goes before it, name by name in `rendering`."""
+    try:
+        said = read_config(checkpoint, superresolution=raw.get("superresolution"))
+    except ForgeError:  # sizes that only the configuration can tell
+        return {}
+    if isinstance(said, Next3DConfig) != (kind == "next3d"):
+        return {}
+    made = said.to_json()
+    made.pop("blend_planes", None)
+    if isinstance(raw.get("rendering"), dict):
+        raw["rendering"] = {**made["rendering"], **raw["rendering"]}
     return made
 
 
@@ -155,7 +170,7 @@ def _mesh(model: Next3D, checkpoint: Checkpoint, uv_mask: Path | None, path: Pat
     if model.config.topology is None:
         raise InvalidArgumentError(f"{path} has no faces, uvfaces and uvcoords: the head that it draws is not known")
     if uv_mask is not None:
-        mask = _read_mask(uv_mask)
+        mask = _read_mask(uv_mask, model.config.texture_resolution)
     else:
         held = checkpoint.attributes.get("uv_face_mask")
         if not isinstance(held, torch.Tensor) or held.ndim < 2:
@@ -164,8 +179,8 @@ def _mesh(model: Next3D, checkpoint: Checkpoint, uv_mask: Path | None, path: Pat
     return UvMesh.from_buffers(model.faces, model.uvfaces, model.uvcoords, mask)
 
 
-def _read_mask(path: Path) -> np.ndarray:
-    """[h, w] float32 in 0..1 of an 8-bit picture."""
+def _read_mask(path: Path, size: int) -> np.ndarray:
+    """[size, size] float32 in 0..1 of an 8-bit picture; of other sizes the nearest pixels, as the published code reads it."""
     import cv2
 
     if not path.is_file():
@@ -173,4 +188,5 @@ def _read_mask(path: Path) -> np.ndarray:
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise CorruptFileError(f"{path} is no picture that can be read; expected the 8-bit UV mask of face and eyes")
-    return image.astype(np.float32) / 255
+    rows, columns = (np.arange(size) * inside // size for inside in image.shape)
+    return image[rows[:, None], columns].astype(np.float32) / 255

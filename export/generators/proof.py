@@ -150,7 +150,7 @@ def _planes(model: EG3D, z: torch.Tensor, c: torch.Tensor, views: Sequence[Views
 
 def _row(name: str, wanted: torch.Tensor, got: torch.Tensor, held: str, bar: float) -> dict[str, Any]:
     difference = (wanted - got).abs()
-    row = {
+    row: dict[str, Any] = {
         "max_abs": float(difference.max()),
         "mean_abs": float(difference.mean()),
         "range": [float(wanted.min()), float(wanted.max())],

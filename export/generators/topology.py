@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from forge_rt import CorruptFileError, InvalidArgumentError, NotFoundError, bundles
+from forge_rt import CorruptFileError, InvalidArgumentError, bundles
 from forge_rt.topology import same_topology, topology_sha256
 
-from ..readers import flame, safe_pickle
+from ..readers import flame
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,9 @@ class HeadReference:
 
 def read_embedding(path: str | Path) -> dict[str, np.ndarray]:
     """DECA's `landmark_embedding.npy` (static and dynamic in one file) → arrays as `Head.load` finds them in a bundle."""
-    path = Path(path)
-    if not path.is_file():
-        raise NotFoundError(f"no file {path}")
-    data = path.read_bytes()
-    at = data.find(b"\n") + 1
-    if not data.startswith(b"\x93NUMPY") or at == 0:
-        raise CorruptFileError(f"{path} is no npy file; expected DECA's landmark_embedding.npy")
-    raw = safe_pickle.load(data[at:], flame._ALLOWED, what=f"landmark embedding ({path.name})")
     made = {}
-    for ours, theirs in (("static", "static_lmk"), ("dynamic", "dynamic_lmk")):
-        keys = (f"{theirs}_faces_idx", f"{theirs}_bary_coords")
-        if not isinstance(raw, dict) or not all(key in raw for key in keys):
-            raise CorruptFileError(f"{path} lacks {keys[0]} or {keys[1]}; expected DECA's landmark_embedding.npy")
-        face, weights = flame._embedding({"lmk_face_idx": raw[keys[0]], "lmk_b_coords": raw[keys[1]]}, str(path))
-        made[f"landmark_{ours}_face"], made[f"landmark_{ours}_bary"] = face, weights
+    for part in ("static", "dynamic"):
+        made[f"landmark_{part}_face"], made[f"landmark_{part}_bary"] = flame.read_embedding(path, part)
     if made["landmark_static_face"].shape != (51,) or made["landmark_dynamic_face"].shape[1:] != (17,):
         raise CorruptFileError(
             f"{path} has {made['landmark_static_face'].shape} static and {made['landmark_dynamic_face'].shape} contour landmarks, "

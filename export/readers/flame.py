@@ -5,13 +5,14 @@ FLAME itself comes with a licence of its own; nothing of it is shipped here.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from forge_rt import CorruptFileError, ForgeError, InvalidArgumentError, NotFoundError
-from forge_rt.export.readers import safe_pickle
+from forge_rt.export.readers import safe_pickle, torch_streams
 from forge_rt.export.readers.safe_pickle import Record
 
 
@@ -26,6 +27,7 @@ class _Csc(Record):
 _ALLOWED = {
     **safe_pickle.NUMPY_NAMES,
     **safe_pickle.OBJECT_NAMES,
+    **torch_streams.TENSOR_NAMES,  # DECA's landmark embedding holds tensors
     ("chumpy.ch", "Ch"): _Chumpy,
     ("chumpy", "Ch"): _Chumpy,
     ("scipy.sparse.csc", "csc_matrix"): _Csc,
@@ -205,29 +207,44 @@ def _from_arrays(raw: dict[str, Any], where: str, n_shape: int | None) -> FlameA
 
 
 def read_static_landmarks(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Static embedding pickle → (face [51] int32, barycentrics [51, 3] float32)."""
-    raw = safe_pickle.load(path, _ALLOWED, what="landmark embedding")
-    raw = raw.state if isinstance(raw, Record) else raw
-    return _embedding(raw, str(path))
+    """Static embedding (a pickle, or DECA's one file of both) → (face [51] int32, barycentrics [51, 3] float32)."""
+    return read_embedding(path, "static")
 
 
 def read_dynamic_landmarks(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
-    """Contour `.npy` (a 0-d object array of a dict) → (face [79, 17] int32, barycentrics [79, 17, 3] float32)."""
+    """Contour (`.npy`, its own or DECA's) → (face [79, 17] int32, barycentrics [79, 17, 3] float32)."""
+    return read_embedding(path, "dynamic")
+
+
+def read_embedding(path: str | Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """The "static" or "dynamic" landmarks of a pickle or an `.npy` (a 0-d object array of a dict)."""
     path = Path(path)
     if not path.is_file():
         raise NotFoundError(f"no file {path}")
-    with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            _, _, dtype = read(file)
-        except Exception as error:  # the header is parsed as Python literals, which can fail in many ways
-            raise CorruptFileError(f"{path} is not a readable npy file: {error}") from error
-        body = file.read()
+    data = path.read_bytes()
+    # a contour is an .npy file; static landmarks are one in DECA's
+    if part == "dynamic" or data.startswith(b"\x93NUMPY"):
+        data = _pickle_of_npy(data, path)
+    what = f"landmark embedding ({path.name})"
+    raw = safe_pickle.load(data, _ALLOWED, what=what)
+    raw = raw.state if isinstance(raw, Record) else raw
+    deca = (f"{part}_lmk_faces_idx", f"{part}_lmk_bary_coords")
+    if isinstance(raw, dict) and all(key in raw for key in deca):
+        raw = {"lmk_face_idx": raw[deca[0]], "lmk_b_coords": raw[deca[1]]}
+    return _embedding(raw, str(path))
+
+
+def _pickle_of_npy(data: bytes, path: Path) -> bytes:
+    file = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        _, _, dtype = read(file)
+    except Exception as error:  # the header is parsed as Python literals, which can fail in many ways
+        raise CorruptFileError(f"{path} is not a readable npy file: {error}") from error
     if not dtype.hasobject:
         raise CorruptFileError(f"{path} holds {dtype}, expected a dictionary with lmk_face_idx and lmk_b_coords")
-    raw = safe_pickle.load(body, _ALLOWED, what=f"landmark embedding ({path.name})")
-    return _embedding(raw, str(path))
+    return file.read()
 
 
 def _embedding(raw: Any, where: str) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,6 @@ records, tensors are views of the bytes that the file holds, and every other nam
 
 from __future__ import annotations
 
-import math
-import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +14,8 @@ from typing import Any
 
 import torch
 from forge_rt import CorruptFileError, ForgeError, NotFoundError, UnsupportedError
-from forge_rt.export.readers import safe_pickle
-from forge_rt.export.readers.safe_pickle import Machine, Name, NumpyScalar, Record
+from forge_rt.export.readers import safe_pickle, torch_streams
+from forge_rt.export.readers.safe_pickle import Machine, NumpyScalar, Record
 
 #: Entries of all modules of one network, numbers and words of its options, and how deep they may be nested. A small hostile file can
 #: name one part many times; published networks stay far below.
@@ -141,7 +139,6 @@ def _plain_number(value: Any) -> Any:
 
 # ---- tensors of the legacy torch.save format ------------------------------------------------------------------------
 
-_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _STORAGES = {
     "FloatStorage": torch.float32,
     "HalfStorage": torch.float16,
@@ -169,66 +166,16 @@ class _Storage(Record):
         return self.state
 
 
-@dataclass
-class _Claim:
-    """What a stream's persistent id says of its storage."""
-
-    dtype: torch.dtype
-    key: str
-    count: int
-
-
-def _claim(id: Any) -> _Claim:
-    if not isinstance(id, tuple) or len(id) not in (5, 6) or id[0] != "storage":
-        raise CorruptFileError("a stream refers to something that is no storage")
-    kind, key, _, count = id[1:5]
-    if (
-        not isinstance(kind, Name)
-        or not isinstance(kind.maker, torch.dtype)
-        or not isinstance(key, str)
-        or not _is_count(count)
-    ):
-        raise CorruptFileError("a storage without type, key or size")
-    if len(id) == 6 and id[5] is not None:
-        raise UnsupportedError("a storage is a view of another one; load the file with PyTorch and save it again")
-    return _Claim(kind.maker, key, count)
-
-
-def _storage_type(module: str, name: str) -> Any:
-    return _STORAGES.get(name) if module == "torch" else None
-
-
 def _read_stream(stream: bytes) -> torch.Tensor:
-    """A storage in the format before torch.save wrote zip archives: pickles of magic, protocol, system, claim and keys, then the numbers."""
-    position = 0
-
-    def value(find: Callable[[str, str], Any] = lambda *_: None, persistent: Callable[[Any], Any] | None = None) -> Any:
-        nonlocal position
-        machine = Machine(stream, find, encoding="utf-8", persistent=persistent, position=position)
-        out = machine.run()
-        position = machine.position
-        return out
-
-    if value() != _MAGIC or value() != _PROTOCOL:
-        raise CorruptFileError("a tensor's stream does not start as torch.save wrote it")
-    system = value()
-    if not isinstance(system, dict) or system.get("little_endian") is not True or sys.byteorder != "little":
-        raise UnsupportedError("tensors were written in another byte order than this machine's")
-    claim = value(_storage_type, _claim)
-    if not isinstance(claim, _Claim) or value() != [claim.key]:
-        raise CorruptFileError("a stream holds something else than one storage")
-    count = int.from_bytes(stream[position : position + 8], "little")
-    bytes_ = count * claim.dtype.itemsize
-    if count != claim.count or len(stream) - position - 8 != bytes_:
-        raise CorruptFileError(
-            f"a storage of {claim.count} × {claim.dtype} with {max(len(stream) - position - 8, 0)} bytes of numbers"
-        )
-    if count == 0:
-        return torch.empty(0, dtype=claim.dtype)
-    if claim.dtype == torch.bool and max(stream[position + 8 :]) > 1:
+    dtype, numbers = torch_streams.read_stream(
+        stream, lambda module, name: _STORAGES.get(name) if module == "torch" else None
+    )
+    if not len(numbers):
+        return torch.empty(0, dtype=dtype)
+    if dtype == torch.bool and max(numbers) > 1:
         raise CorruptFileError("a storage of booleans with other numbers than 0 and 1")
     # a copy: PyTorch has no read-only tensors, and 8 bytes after a pickle of any length numbers are not aligned
-    return torch.frombuffer(bytearray(memoryview(stream)[position + 8 :]), dtype=claim.dtype)
+    return torch.frombuffer(bytearray(numbers), dtype=dtype)
 
 
 class _Tensor(Record):
@@ -238,21 +185,9 @@ class _Tensor(Record):
         if not 4 <= len(self.args) <= 7 or not isinstance(self.args[0], _Storage):
             raise CorruptFileError("a tensor without storage, offset, size and stride")
         storage, offset, size, stride = self.args[:4]
-        counts = (offset, *size, *stride) if isinstance(size, tuple) and isinstance(stride, tuple) else (None,)
-        if not all(map(_is_count, counts)) or len(size) != len(stride) or len(size) > 16:
-            raise CorruptFileError("a tensor without a valid offset, size and stride")
         values = storage.decode()
-        last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if math.prod(size) else 0
-        # repeated numbers (stride 0) would let a small file hold a tensor of any size
-        if last >= max(len(values), 1) or math.prod(size) > len(values):
-            raise CorruptFileError(
-                f"a tensor {list(size)} with strides {list(stride)} from {offset} in a storage of {len(values)}"
-            )
+        torch_streams.check_view(offset, size, stride, len(values))
         return torch.as_strided(values, size, stride, offset)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 2**40
 
 
 # ---- official files -------------------------------------------------------------------------------------------------
@@ -321,7 +256,7 @@ def _read_official(data: bytes, network: str) -> Checkpoint:
     machine = Machine(data, _official_names, encoding="utf-8")
     raw = machine.run()
     del data, machine
-    if raw == _MAGIC:
+    if raw == torch_streams.MAGIC:
         raise UnsupportedError(
             "it was written by torch.save of PyTorch before 1.6; load it there with PyTorch and save it again"
         )

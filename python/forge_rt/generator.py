@@ -136,7 +136,7 @@ class Generator:
         """
         if conditioning is not None and np.ndim(conditioning) == 1:
             conditioning = np.asarray(conditioning, np.float32)[None]
-        return self._generator.identity(z, conditioning, psi, cutoff)
+        return self._generator.identity(_single(z), _single(conditioning), psi, cutoff)
 
     def expression(
         self,
@@ -162,7 +162,13 @@ class Generator:
         that leave the view or cover none of its pixels.
         """
         return self._generator.expression(
-            identity, vertices, landmarks, rows=rows, mouth_box=mouth_box, planes=planes, keep_stages=keep_stages
+            identity,
+            _single(vertices),
+            _single(landmarks),
+            rows=rows,
+            mouth_box=mouth_box,
+            planes=planes,
+            keep_stages=keep_stages,
         )
 
     def view(
@@ -202,7 +208,8 @@ class Generator:
         """
         if index is not None and not hasattr(index, "__dlpack__"):
             index = np.asarray(index)  # a range, for one; the engine refuses what is no sample number
-        u_coarse, u_fine = (_draws(u, cameras) for u in (u_coarse, u_fine))
+        cameras = _single(cameras)
+        u_coarse, u_fine = (_draws(_single(u), cameras) for u in (u_coarse, u_fine))
         made = self._generator.view(
             head, cameras, rows=rows, resolution=resolution, coarse=coarse, fine=-1 if fine is None else fine,
             randomness=randomness, u_coarse=u_coarse, u_fine=u_fine, seed=seed, index=index, depth_resolution=depth_resolution,
@@ -257,6 +264,13 @@ class Generator:
     def __repr__(self) -> str:
         info = self.info
         return f"<forge_rt.Generator {self.name} ({info.family}, {info.image_size}²) {self.hash[:12]} {self.precision} on {self.provider}>"
+
+
+def _single(values: Any) -> Any:
+    """Tensors of doubles, as published code draws them, as float32; arrays of any type are converted further on."""
+    if not str(getattr(values, "dtype", "")).endswith("float64") or isinstance(values, np.ndarray):
+        return values
+    return values.float() if hasattr(values, "float") else np.asarray(values, np.float32)
 
 
 def _draws(values: Any, cameras: Any) -> Any:

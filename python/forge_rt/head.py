@@ -71,7 +71,7 @@ class Head:
         contour_sign: int = -1,
         device: str = "cpu",
     ) -> Head:
-        """Reads a model file and, for FLAME's own files, its landmark embeddings (`.pkl` static, `.npy` contour).
+        """Reads a model file and, for FLAME's own files, its landmark embeddings (`.pkl` static, `.npy` contour; or DECA's one file, given twice).
 
         `n_shape`: how many components of shapedirs are shape (default: what the file says, or FLAME's 300 of 400).
         Raises NotFoundError, CorruptFileError or InvalidArgumentError.

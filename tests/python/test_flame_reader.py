@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import pickletools
+import resource
 import sys
 import types
+from collections import OrderedDict
 from pathlib import Path
 
 import forge_rt as fr
@@ -649,3 +652,67 @@ def test_damaged_embeddings(tmp_path, run_script):
     np.save(tmp_path / "dynamic.npy", embedding(79, 1), allow_pickle=True)
     read_damaged(run_script, "static landmarks", tmp_path / "static.pkl", 1000)
     read_damaged(run_script, "dynamic landmarks", tmp_path / "dynamic.npy", 1000)
+
+
+@pytest.mark.parametrize("tensors", [False, True])
+def test_landmarks_in_one_file(tmp_path, tensors):
+    """DECA's: static landmarks are arrays there, those of the contour tensors of PyTorch."""
+    rng = np.random.default_rng(3)
+    arrays = {
+        "static_lmk_faces_idx": rng.integers(0, 9, 51), "static_lmk_bary_coords": rng.random((51, 3)),
+        "dynamic_lmk_faces_idx": rng.integers(0, 9, (79, 17)), "dynamic_lmk_bary_coords": rng.random((79, 17, 3)).astype(np.float32),
+        "full_lmk_faces_idx": np.zeros((1, 68), np.int64), "full_lmk_bary_coords": np.zeros((1, 68, 3)),
+    }  # fmt: skip
+    stored = dict(arrays)
+    if tensors:
+        torch = pytest.importorskip("torch")
+        for name in ("dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords"):
+            stored[name] = torch.from_numpy(arrays[name])
+        stored["dynamic_lmk_bary_coords"] = (
+            stored["dynamic_lmk_bary_coords"].flip(0).flip(0).transpose(0, 1).contiguous().transpose(0, 1)
+        )
+        assert not stored["dynamic_lmk_bary_coords"].is_contiguous()
+    np.save(tmp_path / "landmark_embedding.npy", stored, allow_pickle=True)
+    for part, read in (("static", flame.read_static_landmarks), ("dynamic", flame.read_dynamic_landmarks)):
+        faces, weights = read(tmp_path / "landmark_embedding.npy")
+        np.testing.assert_array_equal(faces, arrays[f"{part}_lmk_faces_idx"])
+        np.testing.assert_array_equal(weights, arrays[f"{part}_lmk_bary_coords"].astype(np.float32))
+        assert faces.dtype == np.int32 and weights.flags.c_contiguous
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage")
+def test_tensors_share_their_storage(tmp_path):
+    """A short file may hold many tensors of one large storage: they must not become copies."""
+    torch = pytest.importorskip("torch")
+    count, stream = 1 << 20, io.BytesIO()
+    torch.save(torch.arange(count).storage(), stream, _use_new_zipfile_serialization=False)
+
+    class Storage:
+        def __reduce__(self):
+            return torch.storage._load_from_bytes, (stream.getvalue(),)
+
+    shared = Storage()
+
+    class View:
+        def __init__(self, start):
+            self.start = start
+
+        def __reduce__(self):
+            arguments = shared, self.start, (count - self.start,), (1,), False, OrderedDict()
+            return torch._utils._rebuild_tensor_v2, arguments
+
+    np.save(tmp_path / "a.npy", {"lmk_face_idx": 0, "many": [View(k) for k in range(1000)]}, allow_pickle=True)
+    assert (tmp_path / "a.npy").stat().st_size < 10 << 20
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(fr.CorruptFileError, match="lacks lmk_face_idx or lmk_b_coords"):
+        flame.read_dynamic_landmarks(tmp_path / "a.npy")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10  # KiB; copies would be 8 GB
+
+
+def test_tensors_in_landmark_files_stay_within_their_storage(tmp_path):
+    torch = pytest.importorskip("torch")
+    np.save(tmp_path / "a.npy", {"lmk_face_idx": torch.ones(1).expand(79, 17), "lmk_b_coords": 0}, allow_pickle=True)
+    with pytest.raises(
+        fr.CorruptFileError, match=r"a tensor \[79, 17\] with strides \[0, 0\] from 0 in a storage of 1"
+    ):
+        flame.read_dynamic_landmarks(tmp_path / "a.npy")

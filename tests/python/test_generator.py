@@ -106,6 +106,20 @@ def test_shapes(generator, levels):
         np.asarray(head.planes)[0] = 0
 
 
+def test_doubles_are_rounded(generator, inputs):
+    """Published code draws z with NumPy in float64, and some of it makes a tensor of that."""
+    torch = pytest.importorskip("torch")
+    z, vertices, landmarks, cameras = inputs
+    conditioning = cameras[::-1].copy()
+    for double in (lambda x: x.astype(np.float64), lambda x: torch.from_numpy(x).double()):
+        identity = generator.identity(double(z), double(conditioning))
+        head = generator.expression(identity, double(vertices), double(landmarks))
+        view = generator.view(head, double(cameras))
+        again = generator.identity(z, conditioning)
+        assert equal(identity.ws, again.ws)
+        assert equal(view.image, generator.view(generator.expression(again, vertices, landmarks), cameras).image)
+
+
 def test_empty_batches(generator):
     identity = generator.identity(np.zeros((0, 8)))
     head = generator.expression(identity, np.zeros((0, gb.VERTICES, 3)), np.zeros((0, 68, 3)))

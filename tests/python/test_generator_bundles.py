@@ -194,6 +194,17 @@ def test_eg3d_has_three_stages(tmp_path):
     assert list(held.manifest["variants"]["fp32"]["stages"]) == ["mapping", "static", "super_resolution"]
 
 
+@pytest.mark.parametrize(
+    "changes, message",
+    [(dict(plane_channels=12, texture_channels=12), "plane_channels must be 8, 16, …, 64"),
+     (dict(decoder_hidden=136), "decoder_hidden must be 8, 16, …, 128"), (dict(feature_channels=72), "at most 64 feature_channels")],
+)  # fmt: skip
+def test_sizes_that_no_engine_would_load(changes, message, tmp_path):
+    with pytest.raises(fr.UnsupportedError, match=message):
+        write_generator_bundle(next3d.Next3D(narrow(**changes)), tmp_path / "x.forge", mesh=mesh())
+    assert not list(tmp_path.iterdir())
+
+
 def test_random_noise_cannot_be_exported(tmp_path):
     settings = configs.RenderingConfig(superresolution_noise_mode="random")
     with pytest.raises(fr.UnsupportedError, match="must be none or const in an exported model, got 'random'"):
@@ -430,6 +441,35 @@ def test_an_official_file_is_exported(checkpoint, tmp_path):
     np.testing.assert_array_equal(arrays["uv_face_mask"].numpy(), ATTRIBUTES["uv_face_mask"][0, 0])
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_configuration_of_few_words(checkpoint, tmp_path, known):
+    """Sizes are those of the weights, other options those of the file, or the published ones."""
+    from forge_rt.export.generators import convert
+    from forge_rt.export.readers.stylegan_pickle import read_checkpoint
+
+    path, model = checkpoint
+    if not known:
+        path = tmp_path / "own.pt"
+        torch.save(model.state_dict(), path)
+    (tmp_path / "own.json").write_text('{"neural_rendering_resolution": 32, "rendering": {"white_back": true}}')
+    options = convert.Options(config=tmp_path / "own.json", blend_planes="front")
+    made = convert._config("next3d", read_checkpoint(path), options, path)
+    assert made.rendering.white_back and made.neural_rendering_resolution == 32
+    assert made.rendering.depth_resolution == (6 if known else 48)
+    assert (made.z_dim, made.channel_max, made.topology.faces) == (model.config.z_dim, model.config.channel_max, 4)
+    next3d.make_model(read_checkpoint(path), made)
+
+
+def test_masks_of_other_sizes_keep_their_pixels(tmp_path):
+    import cv2
+    from forge_rt.export.generators import convert
+
+    picture = np.random.default_rng(0).integers(0, 256, (100, 77), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "mask.png"), picture)
+    want = torch.nn.functional.interpolate(torch.from_numpy(picture).float()[None, None], [64, 64])[0, 0] / 255
+    np.testing.assert_array_equal(convert._read_mask(tmp_path / "mask.png", 64), want)
+
+
 def flame_file(path, faces=None):
     """A FLAME-format model of five vertices."""
     rng = np.random.default_rng(0)
@@ -463,7 +503,7 @@ def test_a_state_dict_with_configuration_mask_and_flame(checkpoint, tmp_path):
     generator = bundles.info(tmp_path / "own.forge").manifest["generator"]
     assert generator["config"]["rendering"]["depth_resolution"] == 5
     mask = bundles.Bundle.open(tmp_path / "own.forge").tensors("generator.safetensors")["uv_face_mask"].numpy()
-    np.testing.assert_allclose(mask, np.arange(16).reshape(4, 4) / 255, atol=1e-7)
+    np.testing.assert_allclose(mask, np.arange(16).reshape(4, 4).repeat(8, 0).repeat(8, 1) / 255, atol=1e-7)
     head = fr.Head.load(tmp_path / "own-head.forge")
     assert (head.n_vertices, head.n_shape, head.n_expression) == (5, 3, 1)
     assert head.evaluate().landmarks.shape == (1, 68, 3)

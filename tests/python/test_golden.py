@@ -119,7 +119,14 @@ PERTURBED = {
         "depth_u8",
         "image_u8",
     ],
+    "ops.npz": ["resize_sr.out", "upsample2d.out", "bias_act_lrelu.out"],
 }
+#: compared with the PyTorch definitions
+BY_DEFINITION = {
+    "ops.npz": ["conv_up2.out", "modconv_demod.out", "fc_lrelu_lr001.out", "synthlayer_up2_nonoise_clamp.out", "torgb.out", "block_noup.out1",
+                "encblock_down.out1", "conv2dlayer_down_lrelu.out", "mapping.out_psi07_cut3", "styleunet_mouth.out"],
+    "render.npz": ["ray_origins", "ray_dirs_skewed", "box_tmax", "projected", "coarse_depths", "fine_depths", "mm_rgb", "mm_rgb_white"],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name, array", [(name, array) for name, arrays in PERTURBED.items() for array in arrays])
@@ -128,8 +135,18 @@ def test_a_perturbed_array_fails(check, copy, name, array):
     change(folder / name, **{array: nudge(dict(np.load(NEXT3D / name))[array])})
     status, passed, failed, output = check(folder, "--isa", "baseline")
     assert status == 1 and failed >= 1 and passed >= 1
-    check_name = {"fill.out": "raster/fill"}.get(array, array)
+    check_name = {"fill.out": "raster/fill"}.get(array, array.removesuffix(".out"))
     assert any(check_name in line for line in lines(output, "FAIL")), output
+
+
+@pytest.mark.parametrize("name, array", [(name, array) for name, arrays in BY_DEFINITION.items() for array in arrays])
+def test_a_perturbed_layer_fails(check, copy, name, array):
+    pytest.importorskip("torch")
+    folder = copy(name)
+    change(folder / name, **{array: nudge(dict(np.load(NEXT3D / name))[array])})
+    status, passed, failed, output = check(folder, "--isa", "baseline")
+    assert status == 1 and failed == 1 and passed > 1
+    assert array.replace(".", " ") in lines(output, "FAIL")[0], output
 
 
 def test_other_face_ids_fail(check, copy):

@@ -154,7 +154,7 @@ def python_box(landmarks):
     lips = landmarks[48:60]
     extent = np.float32(1.2) * (lips.max(0) - lips.min(0)).max()
     half = int(extent) // 2
-    x, y = (landmarks[48] + landmarks[54]) / np.float32(2)
+    x, y = ((landmarks[48] + landmarks[54]) / np.float32(2)).tolist()
     return [int(y - half), int(y + half), int(x - half), int(x + half)]
 
 
@@ -175,6 +175,16 @@ def test_mouth_boxes_of_a_batch():
     other = batch.copy()
     other[:, :48] = other[:, 60:] = np.nan
     assert np.asarray(fr.mouth_box(other, 256)).tolist() == np.asarray(fr.mouth_box(batch, 256)).tolist()
+
+
+def test_sides_of_a_mouth_box_are_double():
+    """In float32 the lower side would round up to 148."""
+    below = np.nextafter(np.float32(128), np.float32(0))
+    landmarks = mouth((100, 100), 34, 10)
+    landmarks[[48, 54], 1] = below
+    extent = int(np.float32(1.2) * np.ptp(landmarks[48:60], axis=0).max())
+    assert extent // 2 == 20 and np.float32(below + np.float32(20)) == 148
+    assert np.asarray(fr.mouth_box(landmarks[None], 256))[0, :2].tolist() == [107, 147]
 
 
 @pytest.mark.parametrize(

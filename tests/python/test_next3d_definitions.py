@@ -683,7 +683,18 @@ def test_published_rendering_options():
         (dict(channel_base=64), "leaves no channel at 128"),
         (dict(rendering=configs.RenderingConfig(ray_start="auto")), "both auto or both numbers"),
         (dict(rendering=configs.RenderingConfig(ray_start=4.0)), "expected 0 <= ray_start < ray_end"),
-        (dict(rendering=configs.RenderingConfig(depth_resolution=2)), "depth_resolution must be 3"),
+        (
+            dict(rendering=configs.RenderingConfig(depth_resolution=3)),
+            "depth_resolution must be 4..256, or 2..256 without",
+        ),
+        (
+            dict(rendering=configs.RenderingConfig(depth_resolution=1, depth_resolution_importance=0)),
+            "or 2..256 without",
+        ),
+        (
+            dict(rendering=configs.RenderingConfig(depth_resolution_importance=300)),
+            "depth_resolution_importance 0..256",
+        ),
         (dict(rendering=configs.RenderingConfig(box_warp=0.0)), "box_warp must be positive"),
         (dict(rendering=configs.RenderingConfig(depth_resolution="many")), "depth_resolution must be int, got 'many'"),
         (dict(rendering=configs.RenderingConfig(avg_camera_pivot=(1, 2))), "avg_camera_pivot must be three numbers"),

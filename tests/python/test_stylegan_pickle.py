@@ -20,7 +20,7 @@ import official_pickle as official  # noqa: E402
 from damaged_files import read_damaged  # noqa: E402
 from forge_rt.export.models import next3d  # noqa: E402
 from forge_rt.export.models.next3d import config as configs  # noqa: E402
-from forge_rt.export.readers import stylegan_pickle  # noqa: E402
+from forge_rt.export.readers import torch_streams  # noqa: E402
 from forge_rt.export.readers.stylegan_pickle import read_checkpoint  # noqa: E402
 
 BUFFERS = ("noise_const", "resample_filter", "w_avg", "uvcoords")
@@ -359,7 +359,7 @@ def test_other_names_are_refused(tmp_path, name, place, protocol):
     elif place == "other network":
         official.save(path, tiny(), protocol=protocol, augment_pipe=attack)
     else:
-        stream = b"".join(pickle.dumps(x, 2) for x in (stylegan_pickle._MAGIC, 1001, {"little_endian": True}, attack))
+        stream = b"".join(pickle.dumps(x, 2) for x in (torch_streams.MAGIC, 1001, {"little_endian": True}, attack))
         load = torch.storage._load_from_bytes
         tensor = Call(torch._utils._rebuild_tensor_v2, Call(load, stream), 0, (2,), (1,), False, {})
         official.save(
@@ -413,7 +413,7 @@ def stream(
     claimed=4,
     key="0",
     keys=("0",),
-    magic=stylegan_pickle._MAGIC,
+    magic=torch_streams.MAGIC,
     little=True,
     view=None,
     kind=None,

@@ -27,10 +27,12 @@ def make_model(checkpoint: Checkpoint, config: EG3DConfig | None = None) -> EG3D
     return model.eval()
 
 
-def read_config(checkpoint: Checkpoint, *, blend_planes: str = "front") -> EG3DConfig:
+def read_config(
+    checkpoint: Checkpoint, *, blend_planes: str = "front", superresolution: str | None = None
+) -> EG3DConfig:
     """`blend_planes`: "front" fits the released weights, whose own source differs from the published one; "all" own trainings.
 
-    A state dict without options gets the published ones (FFHQ at 512 pixels).
+    A state dict without options gets the published ones (FFHQ at 512 pixels). `superresolution`: of a file that does not say it.
     """
     tensors, options = checkpoint.tensors, checkpoint.init_kwargs
     is_next3d = any(name.startswith("texture_backbone.") for name in tensors)
@@ -61,7 +63,7 @@ def read_config(checkpoint: Checkpoint, *, blend_planes: str = "front") -> EG3DC
         plane_axes=_axes(checkpoint, NEXT3D_AXES if is_next3d else EG3D_AXES),
         decoder_hidden=_tensor(tensors, "decoder.net.0.weight").shape[0],
         feature_channels=_tensor(tensors, "decoder.net.2.weight").shape[0] - 1,
-        superresolution=_super_resolution(checkpoint),
+        superresolution=superresolution or _super_resolution(checkpoint),
         sr_channels=(
             _tensor(tensors, "superresolution.block0.torgb.weight").shape[1],
             _tensor(tensors, "superresolution.block1.torgb.weight").shape[1],

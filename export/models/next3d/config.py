@@ -64,10 +64,11 @@ class RenderingConfig:
             )
         if self.ray_start != "auto" and not 0 <= float(self.ray_start) < float(self.ray_end):
             raise InvalidArgumentError(f"expected 0 <= ray_start < ray_end, got {self.ray_start} and {self.ray_end}")
-        if not 3 <= self.depth_resolution <= 4096 or not 0 <= self.depth_resolution_importance <= 4096:
+        fine = self.depth_resolution_importance
+        if not (4 if fine else 2) <= self.depth_resolution <= 256 or not 0 <= fine <= 256:
             raise InvalidArgumentError(
-                "depth_resolution must be 3..4096 and depth_resolution_importance 0..4096, got "
-                f"{self.depth_resolution} and {self.depth_resolution_importance}"
+                "depth_resolution must be 4..256, or 2..256 without importance samples, and depth_resolution_importance 0..256, got "
+                f"{self.depth_resolution} and {fine}"
             )
         if not (math.isfinite(self.box_warp) and self.box_warp > 0):
             raise InvalidArgumentError(f"box_warp must be positive, got {self.box_warp}")
