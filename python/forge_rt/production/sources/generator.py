@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forge_rt import _core, bundles, labels
-from forge_rt._core import InvalidArgumentError, UnsupportedError
+from forge_rt._core import CorruptFileError, InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
 from forge_rt.backend import runtime_info
@@ -73,7 +73,19 @@ class GeneratorSource(Source):
         self._path, self._options = path, plan.options()
         self.name, self.licence = about.name, about.licence
         self.about = str(about.manifest.get("about", ""))
-        entry = about.manifest["generator"]
+        try:
+            self._read(about.manifest["generator"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CorruptFileError(
+                f"{path}/bundle.json: generator is not what a bundle of family next3d holds: {type(error).__name__} {error}"
+            ) from error
+        self.parts = self.driver.parts
+        self.hash = _core.sha256(f"{about.hash} {self.driver.hash}".encode())
+        self.labels = _labels(self.annotator)
+        self.expressions = self.driver.expressions
+
+    def _read(self, entry: dict[str, Any]) -> None:
+        path = self._path
         self.world = World.of(entry["world"])
         alignment = self.world.matrix if entry.get("alignment") is None else np.array(entry["alignment"], np.float64)
         self.driver: Driver = open_driver(path, entry.get("head") or {"family": None}, self._options)
@@ -83,15 +95,14 @@ class GeneratorSource(Source):
         self.judge: MeshAnnotator = self.driver.annotator(alignment, world=self.world, bounds=bounds)
         published = self._options.annotation == "compat"  # published masks show all of the mesh
         self.annotator = self.driver.annotator(alignment, world=self.world, mode="compat") if published else self.judge
-        self.hash = _core.sha256(f"{about.hash} {self.driver.hash}".encode())
         rendering = entry["config"]["rendering"]
-        self.radius, self.pivot = float(rendering["avg_camera_radius"]), tuple(rendering["avg_camera_pivot"])
+        self.radius, self.pivot = (
+            float(rendering["avg_camera_radius"]),
+            tuple(float(v) for v in rendering["avg_camera_pivot"]),
+        )
         self.num_ws = int(entry["sizes"]["num_ws"])
-        self.parts = self.driver.parts
         self.image_size = int(entry["sizes"]["image"])
         self.z_dim = int(entry["config"]["z_dim"])
-        self.labels = _labels(self.annotator)
-        self.expressions = self.driver.expressions
 
     def check(self, plan: Plan) -> None:
         def no(name: str, what: str) -> None:
