@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="exporting needs the extra 'export' 
 pytest.importorskip("onnxruntime", reason="graphs are compared through ONNX Runtime")
 
 import official_pickle as official  # noqa: E402
+from data_sets import tmpfs  # noqa: E402
 from forge_rt import bundles  # noqa: E402
 from forge_rt.cli.main import app  # noqa: E402
 from forge_rt.export.errors import ExportError  # noqa: E402
@@ -290,9 +291,9 @@ def test_a_bundle_is_replaced_only_by_a_whole_one(tmp_path):
         folder.mkdir(parents=True)
         (folder / bundles.MANIFEST).write_text(text)
     with pytest.raises(OSError):
-        bundle._replace(path, tmp_path / "work" / "missing", aside=tmp_path / "work" / "replaced")
+        bundle.replace(path, tmp_path / "work" / "missing", aside=tmp_path / "work" / "replaced")
     assert (path / bundles.MANIFEST).read_text() == "old"
-    bundle._replace(path, ready, aside=tmp_path / "work" / "replaced")
+    bundle.replace(path, ready, aside=tmp_path / "work" / "replaced")
     assert (path / bundles.MANIFEST).read_text() == "new"
 
 
@@ -437,6 +438,27 @@ def test_a_state_dict_with_configuration_mask_and_flame(checkpoint, tmp_path):
     assert (head.n_vertices, head.n_shape, head.n_expression) == (5, 3, 1)
     assert head.evaluate().landmarks.shape == (1, 68, 3)
     assert topology_sha256(head.faces) == generator["head"]["sha256"]
+
+
+def test_a_full_disk_leaves_neither_bundle_nor_head(checkpoint, tmp_path):
+    path, _ = checkpoint
+    flame = flame_file(tmp_path / "flame.npz")
+    for size in ("300k", "1500k"):
+        with tmpfs(tmp_path / "small", size) as folder:
+            result = command("next3d", path, "--out", folder / "own.forge", "--flame", flame)
+            assert isinstance(result.exception, fr.ForgeError), result.exception
+            assert "No space left" in str(result.exception)
+            assert not list(folder.iterdir())
+
+
+def test_a_folder_that_is_no_head_is_left_alone(checkpoint, tmp_path):
+    (tmp_path / "own-head.forge").mkdir()
+    (tmp_path / "own-head.forge/mine.txt").write_text("mine")
+    result = command(
+        "next3d", checkpoint[0], "--out", tmp_path / "own.forge", "--flame", flame_file(tmp_path / "f.npz")
+    )
+    assert "exists and is no bundle; move it away" in str(result.exception)
+    assert (tmp_path / "own-head.forge/mine.txt").read_text() == "mine" and not (tmp_path / "own.forge").exists()
 
 
 def test_files_that_do_not_fit(checkpoint, tmp_path):
