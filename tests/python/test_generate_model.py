@@ -174,6 +174,13 @@ def test_rejects_are_recorded_and_the_sample_is_drawn_again(tmp_path: Path) -> N
     assert not notes[0]["accepted"] and "0.999 is needed" in notes[0]["reason"]
 
 
+def test_a_run_of_rejects_names_the_cure(tmp_path: Path) -> None:
+    options = ("--model", "next3d-mini", "--min-agreement", 1, "--layout", "folders", "--quiet")
+    done = cli("generate", "--out", tmp_path / "set", "--count", 1, *options)
+    assert done.returncode == 0, done.stderr
+    assert "15 draws were rejected and replaced, 1 kept unaccepted" in done.stdout and "forge-rt align" in done.stdout
+
+
 def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
     def error(*options: object) -> str:
         return one_error(cli("generate", "--out", tmp_path / "set", "--count", 1, *options))
@@ -200,6 +207,7 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
 def test_the_command_line_takes_the_models_size(tmp_path: Path) -> None:
     done = cli("generate", "--out", tmp_path / "set", "--count", 1, "--model", "next3d-mini", "--layout", "folders")
     assert done.returncode == 0, done.stderr
+    assert "1 images of next3d-mini (fp32, ONNX Runtime " in done.stderr and "forge-rt align" not in done.stdout
     assert cv2.imread(str(tmp_path / "set/images/00000000.jpg")).shape == (256, 256, 3)
 
 

@@ -299,7 +299,7 @@ def test_errors_of_identities(generator, inputs):
         generator.identity(z, with_nan(cameras, 1))
     with pytest.raises(fr.InvalidArgumentError, match="psi must be finite"):
         generator.identity(z, psi=float("nan"))
-    with pytest.raises(fr.InvalidArgumentError, match="psi must be finite, -100..100"):
+    with pytest.raises(fr.InvalidArgumentError, match=r"psi must be finite, -100\.\.100"):
         generator.identity(z, psi=1e300)
     with pytest.raises(fr.InvalidArgumentError, match="cutoff must be 0 or more"):
         generator.identity(z, cutoff=-1)
