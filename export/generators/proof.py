@@ -140,7 +140,7 @@ def compare_pictures(name: str, wanted: np.ndarray, got: np.ndarray) -> dict[str
     difference = np.abs(got.astype(np.float64) - wanted)
     difference[np.isnan(difference)] = np.inf
     unit = max(1.0, float(np.abs(wanted).max()))
-    row = {
+    row: dict[str, Any] = {
         "max_abs": float(difference.max()),
         "mean_abs": float(difference.mean()),
         "range": [float(wanted.min()), float(wanted.max())],

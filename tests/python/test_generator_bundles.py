@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import forge_rt as fr
 import numpy as np
@@ -13,6 +14,7 @@ torch = pytest.importorskip("torch", reason="exporting needs the extra 'export' 
 pytest.importorskip("onnxruntime", reason="graphs are compared through ONNX Runtime")
 
 import official_pickle as official  # noqa: E402
+from data_sets import command as cli_command  # noqa: E402
 from data_sets import tmpfs  # noqa: E402
 from forge_rt import bundles  # noqa: E402
 from forge_rt.cli.main import app  # noqa: E402
@@ -449,6 +451,28 @@ def test_a_full_disk_leaves_neither_bundle_nor_head(checkpoint, tmp_path):
             assert isinstance(result.exception, fr.ForgeError), result.exception
             assert "No space left" in str(result.exception)
             assert not list(folder.iterdir())
+
+
+def test_a_killed_export_leaves_nothing(checkpoint, tmp_path):
+    """Polite kills, as those of batch systems."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    arguments = (
+        "export",
+        "next3d",
+        checkpoint[0],
+        "--out",
+        folder / "own.forge",
+        "--flame",
+        flame_file(tmp_path / "f.npz"),
+    )
+    with subprocess.Popen(cli_command(*arguments), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("mapping.onnx"):
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(60) == 143
+    assert not list(folder.iterdir())
 
 
 def test_a_folder_that_is_no_head_is_left_alone(checkpoint, tmp_path):

@@ -96,10 +96,8 @@ class GeneratorSource(Source):
         published = self._options.annotation == "compat"  # published masks show all of the mesh
         self.annotator = self.driver.annotator(alignment, world=self.world, mode="compat") if published else self.judge
         rendering = entry["config"]["rendering"]
-        self.radius, self.pivot = (
-            float(rendering["avg_camera_radius"]),
-            tuple(float(v) for v in rendering["avg_camera_pivot"]),
-        )
+        x, y, z = (float(v) for v in rendering["avg_camera_pivot"])
+        self.radius, self.pivot = float(rendering["avg_camera_radius"]), (x, y, z)
         self.num_ws = int(entry["sizes"]["num_ws"])
         self.image_size = int(entry["sizes"]["image"])
         self.z_dim = int(entry["config"]["z_dim"])
