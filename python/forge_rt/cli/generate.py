@@ -250,7 +250,7 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
         emit("start", out=str(out), device=device, isa=fr.isa(), threads=threads, engine=fr.__version__)
     elif not quiet:
         what = f"{plan['count']} images" if "count" in plan else "the run"
-        of = f" of {_networks(plan['model'], device)}" if generator else ""
+        of = _networks(plan["model"], device) if generator else ""
         console.print(
             f"forge_rt {fr.__version__}: {what}{of} to {out} on {device}, {fr.isa_reason()}, {threads} threads",
             highlight=False, soft_wrap=True, markup=False,
@@ -303,13 +303,16 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
 
 
 def _networks(model: str, device: str) -> str:
-    """Name and precision of a generator, and what runs it."""
+    """Name and precision of a generator, and what runs it; nothing for what is none."""
     from forge_rt import backend, bundles
 
     path = bundles.find(model)
-    variants = bundles.info(path).manifest.get("variants", {})
+    about = bundles.info(path)
+    if about.family != "next3d":
+        return ""
+    variants = about.manifest.get("variants", {})
     precision = "fp16" if device.startswith("cuda") and "fp16" in variants else "fp32"
-    return f"{bundles.name_of(path)} ({precision}, ONNX Runtime {backend.runtime_info().version})"
+    return f" of {bundles.name_of(path)} ({precision}, ONNX Runtime {backend.runtime_info().version})"
 
 
 class _Bar:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forge_rt import _core, bundles, labels
-from forge_rt._core import CorruptFileError, InvalidArgumentError, UnsupportedError
+from forge_rt._core import CorruptFileError, ForgeError, InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
 from forge_rt.backend import runtime_info
@@ -75,6 +75,8 @@ class GeneratorSource(Source):
         self.about = str(about.manifest.get("about", ""))
         try:
             self._read(about.manifest["generator"])
+        except ForgeError:  # of the head, of options
+            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptFileError(
                 f"{path}/bundle.json: generator is not what a bundle of family next3d holds: {type(error).__name__} {error}"
