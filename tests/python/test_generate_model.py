@@ -174,6 +174,19 @@ def test_rejects_are_recorded_and_the_sample_is_drawn_again(tmp_path: Path) -> N
     assert not notes[0]["accepted"] and "0.999 is needed" in notes[0]["reason"]
 
 
+def test_cameras_that_cut_the_face_open_are_drawn_again(tmp_path: Path) -> None:
+    """Rays of a generator begin at a distance of their own, and some cameras of other presets stand nearer."""
+    fr.generate(replace(PLAN, count=2, seed=0, camera="portrait"), tmp_path / "set")
+    near = open_source(PLAN).near_m
+    assert near == pytest.approx(2.35 / 2.5)
+    (line,) = [json.loads(text) for text in (tmp_path / "set/journal.jsonl").read_text().splitlines()]
+    assert any("the generator draws from 0.940 m on" in entry["reason"] for entry in line["rejected"])
+    files = members(tmp_path / "set")
+    for i, note in enumerate(_notes(tmp_path / "set")):
+        depth = _decode(files[f"{i:08d}.depth.png"])
+        assert note["accepted"] and depth[depth > 0].min() * note["depth"]["scale_m"] >= near - 1e-4
+
+
 def test_a_run_of_rejects_names_the_cure(tmp_path: Path) -> None:
     options = ("--model", "next3d-mini", "--min-agreement", 1, "--layout", "folders", "--quiet")
     done = cli("generate", "--out", tmp_path / "set", "--count", 1, *options)

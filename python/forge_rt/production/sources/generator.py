@@ -100,6 +100,9 @@ class GeneratorSource(Source):
         rendering = entry["config"]["rendering"]
         x, y, z = (float(v) for v in rendering["avg_camera_pivot"])
         self.radius, self.pivot = float(rendering["avg_camera_radius"]), (x, y, z)
+        start = rendering["ray_start"]
+        #: camera z in metres where rays begin; nearer surface is cut open
+        self.near_m = 0.0 if start == "auto" else float(start) / self.world.scale
         self.num_ws = int(entry["sizes"]["num_ws"])
         self.image_size = int(entry["sizes"]["image"])
         self.z_dim = int(entry["config"]["z_dim"])
@@ -255,6 +258,10 @@ class _Renderer(Renderer):
         visible, need = int((visibility == 2).sum()), self._plan.min_visible * visibility.size
         if visible < need:
             return f"{visible} of {visibility.size} landmarks are visible, {need:.0f} are needed"
+        depth = np.asarray(batch.depth_m)[k]
+        nearest = float(depth.min(where=depth > 0, initial=np.inf))
+        if nearest < self._source.near_m:
+            return f"the mesh comes as near as {nearest:.3f} m, the generator draws from {self._source.near_m:.3f} m on"
         row = batch.fit[k]
         if self._score is not None:
             score = row[FIT.index("score")]
