@@ -151,11 +151,11 @@ def write_generator_bundle(
         ready = work / "bundle"
         bundles.write(ready, "next3d" if is_next3d else "eg3d", data, fields, name=bundles.name_of(path))
         golden.add(ready)
-        _replace(path, ready, aside=work / "replaced")
+        replace(path, ready, aside=work / "replaced")
     return proof
 
 
-def _replace(path: Path, ready: Path, *, aside: Path) -> None:
+def replace(path: Path, ready: Path, *, aside: Path) -> None:
     """`ready` becomes `path`. What was there is moved `aside` first, and back when that fails: it goes only after the new one has come."""
     held = path.exists()
     if held:

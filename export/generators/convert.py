@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from forge_rt import CorruptFileError, ForgeError, InvalidArgumentError, NotFoundError, bundles
-from forge_rt.production.files import sha256_of
+from forge_rt.production.files import failure, sha256_of
 
 from ..models.next3d import EG3D, EG3DConfig, Next3D, Next3DConfig, make_model, read_config
 from ..models.next3d.config import Topology
 from ..models.next3d.views import UvMesh
 from ..readers import flame
 from ..readers.stylegan_pickle import Checkpoint, read_checkpoint
-from .bundle import About, World, check_target, write_generator_bundle
+from .bundle import About, World, check_target, replace, write_generator_bundle
 from .topology import HeadReference, check_same, read_embedding, write_head_bundle
 
 KINDS = ("next3d", "eg3d")
@@ -75,6 +77,9 @@ def export_checkpoint(
         for name in ("flame", "landmarks", "uv_mask"):
             if getattr(options, name) is not None:
                 raise InvalidArgumentError(f"EG3D has no head: leave out --{name.replace('_', '-')}")
+    beside = out.with_name(f"{bundles.name_of(out)}-head{bundles.SUFFIX}")
+    if options.flame is not None and beside.exists() and not (beside / bundles.MANIFEST).is_file():
+        raise InvalidArgumentError(f"{beside}, where the head is written to, exists and is no bundle; move it away")
     if options.landmarks is not None and options.flame is None:
         raise InvalidArgumentError("--landmarks goes with --flame: landmarks are places on its triangles")
     alignment = _alignment(options.alignment)
@@ -97,14 +102,31 @@ def export_checkpoint(
         began(model)
     about = About(options.licence, provenance={"made_by": "forge-rt export", "checkpoint_sha256": sha256_of(path),
                                                "class": checkpoint.class_name})  # fmt: skip
-    proof = write_generator_bundle(
-        model, out, head=head, world=World.of_config(model.config, alignment), mesh=mesh, precision=options.precision, conditioning=options.conditioning,
-        psi=options.psi, cutoff=options.cutoff, about=about, threads=options.threads, tell=tell,
+    made = functools.partial(
+        write_generator_bundle, model, out, head=head, world=World.of_config(model.config, alignment), mesh=mesh,
+        precision=options.precision, conditioning=options.conditioning, psi=options.psi, cutoff=options.cutoff, about=about, threads=options.threads, tell=tell,
     )  # fmt: skip
-    beside = None
-    if arrays is not None:
-        beside = out.with_name(f"{bundles.name_of(out)}-head{bundles.SUFFIX}")
-        write_head_bundle(arrays, beside, embedding)
+    try:
+        return _write(out, made, beside, arrays, embedding)
+    except OSError as error:
+        raise failure("write", out, error) from error
+
+
+def _write(
+    out: Path,
+    made: Callable[[], dict[str, Any]],
+    beside: Path,
+    arrays: flame.FlameArrays | None,
+    embedding: dict[str, np.ndarray] | None,
+) -> Exported:
+    if arrays is None:
+        return Exported(out, None, made())
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{beside.name}.", dir=out.parent) as folder:
+        ready = Path(folder) / beside.name
+        write_head_bundle(arrays, ready, embedding)  # first: a full disk then leaves neither
+        proof = made()
+        replace(beside, ready, aside=Path(folder) / "replaced")
     return Exported(out, beside, proof)
 
 

@@ -59,6 +59,8 @@ class DepthViews:
 
 @dataclass(frozen=True)
 class FitOptions:
+    """How `fit` weighs what it sees (docs/design/synthforge.md)."""
+
     iterations: int = 40  #: at most
     solid: float = 0.9  #: opacity from which on a pixel of the volume has a surface
     facing: float = 0.3  #: least cosine between surface and ray
@@ -97,6 +99,8 @@ class Quality:
 
 @dataclass(frozen=True)
 class Fit:
+    """A fitted map, and how meshes and volumes agreed before and after."""
+
     alignment: Floats  #: [3, 4] head frame in metres → generator world
     start: Floats  #: [3, 4]
     before: Quality

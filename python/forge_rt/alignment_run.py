@@ -25,6 +25,8 @@ _PICTURES = 6
 
 @dataclass(frozen=True)
 class RunOptions:
+    """Options of `forge-rt align`."""
+
     samples: int = 24
     seed: int = 1
     preset: str | None = None
@@ -37,6 +39,8 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Result:
+    """A fit, what is written of it, and its pictures."""
+
     document: dict[str, Any]  #: what `write` writes
     fit: Fit
     sheet: NDArray[np.uint8]
@@ -69,6 +73,10 @@ class Result:
 
 
 def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Result:
+    """Generates heads of `bundle`, and fits the map between their meshes and what it drew.
+
+    Raises UnsupportedError for a model without a mesh, InvalidArgumentError for a head or preset of another, and what `fit` raises.
+    """
     generator = Generator(bundle, device=options.device)
     info = generator.info
     if not info.vertices:

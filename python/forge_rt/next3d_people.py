@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forge_rt import _core
-from forge_rt._core import FaceParameters
+from forge_rt._core import FaceParameters, InvalidArgumentError
 from forge_rt.forge_head import ForgeHead
 
 Z_DIM = 64
@@ -98,12 +98,28 @@ def numbers(z: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Person:
+    """Somebody whom next3d-mini was taught."""
+
     face: FaceParameters  #: without expression
     hair_style: str
     background: np.ndarray  #: [3] float32, sRGB 0..1
 
 
 def person(head: ForgeHead, z: np.ndarray) -> Person:
+    """Who next3d-mini takes the code `z` [64] for; its length does not matter, only its direction.
+
+    Raises InvalidArgumentError for another shape, values that are not finite, and a z of zeros, which is nobody.
+    """
+    z = np.asarray(z, np.float64)
+    if z.shape != (Z_DIM,) or not np.isfinite(z).all() or not z.any():
+        what = (
+            f"shape {list(z.shape)}"
+            if z.shape != (Z_DIM,)
+            else "zeros"
+            if np.isfinite(z).all()
+            else "values that are not finite"
+        )
+        raise InvalidArgumentError(f"z must be [{Z_DIM}] finite numbers, not all of them 0, got {what}")
     s = dict(zip(NUMBERS, numbers(z).tolist(), strict=True))
     u = {name: 0.5 * (1.0 + math.erf(value / math.sqrt(2.0))) for name, value in s.items()}
     value = {name: low + (high - low) * u[name] for name, (low, high) in LOOK.items()}

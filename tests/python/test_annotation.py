@@ -536,6 +536,22 @@ def test_forge_heads_of_a_preset(head):
         PRESETS["paper"].sampler(views=0)
 
 
+def test_codes_that_are_nobody(head):
+    from forge_rt import next3d_people
+
+    z = np.random.default_rng(0).standard_normal(64)
+    same = [next3d_people.person(head, factor * z).face for factor in (1, 2)]
+    assert np.allclose(*(np.asarray(head.mesh(face).vertices) for face in same), atol=1e-6)
+    for wrong, words in (
+        (z[:8], r"shape \[8\]"),
+        (z[None], r"shape \[1, 64\]"),
+        (0 * z, "zeros"),
+        (np.nan * z, "not finite"),
+    ):
+        with pytest.raises(fr.InvalidArgumentError, match=words):
+            next3d_people.person(head, wrong)
+
+
 def test_expressions_are_the_teachers(head):
     from forge_rt import next3d_people
     from forge_rt.export.recipes.next3d_teacher import Teacher

@@ -174,6 +174,26 @@ def test_rejects_are_recorded_and_the_sample_is_drawn_again(tmp_path: Path) -> N
     assert not notes[0]["accepted"] and "0.999 is needed" in notes[0]["reason"]
 
 
+def test_cameras_that_cut_the_face_open_are_drawn_again(tmp_path: Path) -> None:
+    """Rays of a generator begin at a distance of their own, and some cameras of other presets stand nearer."""
+    fr.generate(replace(PLAN, count=2, seed=0, camera="portrait"), tmp_path / "set")
+    near = open_source(PLAN).near_m
+    assert near == pytest.approx(2.35 / 2.5)
+    (line,) = [json.loads(text) for text in (tmp_path / "set/journal.jsonl").read_text().splitlines()]
+    assert any("the generator draws from 0.940 m on" in entry["reason"] for entry in line["rejected"])
+    files = members(tmp_path / "set")
+    for i, note in enumerate(_notes(tmp_path / "set")):
+        depth = _decode(files[f"{i:08d}.depth.png"])
+        assert note["accepted"] and depth[depth > 0].min() * note["depth"]["scale_m"] >= near - 1e-4
+
+
+def test_a_run_of_rejects_names_the_cure(tmp_path: Path) -> None:
+    options = ("--model", "next3d-mini", "--min-agreement", 1, "--layout", "folders", "--quiet")
+    done = cli("generate", "--out", tmp_path / "set", "--count", 1, *options)
+    assert done.returncode == 0, done.stderr
+    assert "15 draws were rejected and replaced, 1 kept unaccepted" in done.stdout and "forge-rt align" in done.stdout
+
+
 def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
     def error(*options: object) -> str:
         return one_error(cli("generate", "--out", tmp_path / "set", "--count", 1, *options))
@@ -200,6 +220,7 @@ def test_errors_name_what_is_wrong(tmp_path: Path) -> None:
 def test_the_command_line_takes_the_models_size(tmp_path: Path) -> None:
     done = cli("generate", "--out", tmp_path / "set", "--count", 1, "--model", "next3d-mini", "--layout", "folders")
     assert done.returncode == 0, done.stderr
+    assert "1 images of next3d-mini (fp32, ONNX Runtime " in done.stderr and "forge-rt align" not in done.stdout
     assert cv2.imread(str(tmp_path / "set/images/00000000.jpg")).shape == (256, 256, 3)
 
 

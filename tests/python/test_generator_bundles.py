@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import forge_rt as fr
 import numpy as np
@@ -14,6 +15,8 @@ pytest.importorskip("onnxruntime", reason="graphs are compared through ONNX Runt
 
 import generator_bundle as gb  # noqa: E402
 import official_pickle as official  # noqa: E402
+from data_sets import command as cli_command  # noqa: E402
+from data_sets import tmpfs  # noqa: E402
 from forge_rt import bundles  # noqa: E402
 from forge_rt.cli.main import app  # noqa: E402
 from forge_rt.export.errors import ExportError  # noqa: E402
@@ -331,9 +334,9 @@ def test_a_bundle_is_replaced_only_by_a_whole_one(tmp_path):
         folder.mkdir(parents=True)
         (folder / bundles.MANIFEST).write_text(text)
     with pytest.raises(OSError):
-        bundle._replace(path, tmp_path / "work" / "missing", aside=tmp_path / "work" / "replaced")
+        bundle.replace(path, tmp_path / "work" / "missing", aside=tmp_path / "work" / "replaced")
     assert (path / bundles.MANIFEST).read_text() == "old"
-    bundle._replace(path, ready, aside=tmp_path / "work" / "replaced")
+    bundle.replace(path, ready, aside=tmp_path / "work" / "replaced")
     assert (path / bundles.MANIFEST).read_text() == "new"
 
 
@@ -508,6 +511,49 @@ def test_a_state_dict_with_configuration_mask_and_flame(checkpoint, tmp_path):
     assert (head.n_vertices, head.n_shape, head.n_expression) == (5, 3, 1)
     assert head.evaluate().landmarks.shape == (1, 68, 3)
     assert topology_sha256(head.faces) == generator["head"]["sha256"]
+
+
+def test_a_full_disk_leaves_neither_bundle_nor_head(checkpoint, tmp_path):
+    path, _ = checkpoint
+    flame = flame_file(tmp_path / "flame.npz")
+    for size in ("300k", "1500k"):
+        with tmpfs(tmp_path / "small", size) as folder:
+            result = command("next3d", path, "--out", folder / "own.forge", "--flame", flame)
+            assert isinstance(result.exception, fr.ForgeError), result.exception
+            assert "No space left" in str(result.exception)
+            assert not list(folder.iterdir())
+
+
+def test_a_killed_export_leaves_nothing(checkpoint, tmp_path):
+    """Polite kills, as those of batch systems."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    arguments = (
+        "export",
+        "next3d",
+        checkpoint[0],
+        "--out",
+        folder / "own.forge",
+        "--flame",
+        flame_file(tmp_path / "f.npz"),
+    )
+    with subprocess.Popen(cli_command(*arguments), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("mapping.onnx"):
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(60) == 143
+    assert not list(folder.iterdir())
+
+
+def test_a_folder_that_is_no_head_is_left_alone(checkpoint, tmp_path):
+    (tmp_path / "own-head.forge").mkdir()
+    (tmp_path / "own-head.forge/mine.txt").write_text("mine")
+    result = command(
+        "next3d", checkpoint[0], "--out", tmp_path / "own.forge", "--flame", flame_file(tmp_path / "f.npz")
+    )
+    assert "exists and is no bundle; move it away" in str(result.exception)
+    assert (tmp_path / "own-head.forge/mine.txt").read_text() == "mine" and not (tmp_path / "own.forge").exists()
 
 
 def test_files_that_do_not_fit(checkpoint, tmp_path):

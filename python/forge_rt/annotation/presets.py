@@ -86,6 +86,8 @@ class GeneratorDraw:
 
 @dataclass(frozen=True)
 class Sampler:
+    """A preset for one model: draws that are pure functions of (seed, index, attempt)."""
+
     preset: Preset
     z_dim: int
     world: World

@@ -34,6 +34,7 @@ class World:
         return np.concatenate([np.eye(3) * self.scale, np.reshape(self.shift, (3, 1))], 1)
 
     def to_head(self, points: np.ndarray) -> np.ndarray:
+        """Points [..., 3] of this world, in the head frame, metres."""
         return (points - np.asarray(self.shift)) / self.scale
 
 

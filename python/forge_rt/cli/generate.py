@@ -251,6 +251,7 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
     import forge_rt as fr
 
     console = Console(stderr=True)
+    generator = plan.get("model", "forgehead") != "forgehead"
 
     def emit(event: str, **values: Any) -> None:
         typer.echo(json.dumps({"event": event, **values}, default=str))
@@ -262,9 +263,10 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
         emit("start", out=str(out), device=device, isa=fr.isa(), threads=threads, engine=fr.__version__)
     elif not quiet:
         what = f"{plan['count']} images" if "count" in plan else "the run"
+        of = _networks(plan["model"], device) if generator else ""
         console.print(
-            f"forge_rt {fr.__version__}: {what} to {out} on {device}, {fr.isa_reason()}, {threads} threads",
-            highlight=False, soft_wrap=True,
+            f"forge_rt {fr.__version__}: {what}{of} to {out} on {device}, {fr.isa_reason()}, {threads} threads",
+            highlight=False, soft_wrap=True, markup=False,
         )  # fmt: skip
 
     def interrupt(*_: object) -> None:
@@ -306,7 +308,24 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
         typer.echo(
             f"{result.rejected} draws were rejected and replaced, {result.not_accepted} kept unaccepted: journal.jsonl says which and why"
         )
+    if generator and result.not_accepted > 0.1 * result.made:
+        typer.echo(
+            "so many do not fit their mesh: the map between head and pictures may be another model's; forge-rt align fits one and shows it"
+        )
     typer.echo(f"contact sheet: {result.contact_sheet}")
+
+
+def _networks(model: str, device: str) -> str:
+    """Name and precision of a generator, and what runs it; nothing for what is none."""
+    from forge_rt import backend, bundles
+
+    path = bundles.find(model)
+    about = bundles.info(path)
+    if about.family != "next3d":
+        return ""
+    variants = about.manifest.get("variants", {})
+    precision = "fp16" if device.startswith("cuda") and "fp16" in variants else "fp32"
+    return f" of {bundles.name_of(path)} ({precision}, ONNX Runtime {backend.runtime_info().version})"
 
 
 class _Bar:

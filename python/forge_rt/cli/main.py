@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -68,12 +70,19 @@ def _options(
     _debug = debug
 
 
+def _terminated(*_: object) -> None:
+    """What was begun is cleaned up, as after Ctrl-C."""
+    sys.exit(128 + signal.SIGTERM)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The console script. Ends with SystemExit: 0 done, 1 a check failed, 2 an error, told in one line."""
     from forge_rt import ForgeError
 
     global _debug
     _debug = False
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         app(args=arguments, prog_name="forge-rt")
     except ForgeError as error:

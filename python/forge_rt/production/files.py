@@ -19,7 +19,7 @@ def failure(action: str, path: Path, error: OSError) -> InputOutputError:
     """One sentence for an error of the operating system."""
     why = error.strerror or str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        why += "; finished shards are safe: free some space and go on with --resume"
+        why += "; free some space and run it again, a data set with --resume: its finished shards are safe"
     elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         why += "; choose a folder you may write to"
     return InputOutputError(f"cannot {action} {path}: {why}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from forge_rt import _core, bundles, labels
-from forge_rt._core import InvalidArgumentError, UnsupportedError
+from forge_rt._core import CorruptFileError, ForgeError, InvalidArgumentError, UnsupportedError
 from forge_rt.annotation import PRESETS, Acceptance, MeshAnnotator, World
 from forge_rt.annotation.agreement import MeshAgreement
 from forge_rt.annotation.detector import DetectorFiles, LandmarkDetector
@@ -79,20 +79,14 @@ class GeneratorSource(Source):
         self._path, self._options = path, plan.options()
         self.name, self.licence = about.name, about.licence
         self.about = str(about.manifest.get("about", ""))
-        entry = about.manifest["generator"]
-        self.world = World.of(entry["world"])
-        alignment = self.world.matrix if entry.get("alignment") is None else np.array(entry["alignment"], np.float64)
-        self.driver: Driver = open_driver(path, entry.get("head") or {"family": None}, self._options)
-        half = 0.5 * float(entry["config"]["rendering"]["box_warp"])
-        bounds = entry.get("bounds") or [[-half] * 3, [half] * 3]
-        #: judges the fit, whatever quirks labels are asked for with; surface that the generator cannot show is cut away
-        self.judge: MeshAnnotator = self.driver.annotator(alignment, world=self.world, bounds=bounds)
-        published = self._options.annotation == "compat"  # published masks show all of the mesh
-        self.annotator = self.driver.annotator(alignment, world=self.world, mode="compat") if published else self.judge
-        self.hash = _core.sha256(f"{about.hash} {self.driver.hash}".encode())
-        rendering = entry["config"]["rendering"]
-        self.radius, self.pivot = float(rendering["avg_camera_radius"]), tuple(rendering["avg_camera_pivot"])
-        self.num_ws = int(entry["sizes"]["num_ws"])
+        try:
+            self._read(about.manifest["generator"])
+        except ForgeError:  # of the head, of options
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CorruptFileError(
+                f"{path}/bundle.json: generator is not what a bundle of family next3d holds: {type(error).__name__} {error}"
+            ) from error
         self.parts = self.driver.parts
         self.detector: DetectorFiles | None = None
         if self._options.detector is not None:
@@ -103,10 +97,30 @@ class GeneratorSource(Source):
                 f"{self.truth} Pictures in which {self.detector.name} finds no face, or one whose landmarks lie more than "
                 f"{self._options.detector_px:g} pixels of 512 from the mesh's in the mean, were drawn again."
             )
-        self.image_size = int(entry["sizes"]["image"])
-        self.z_dim = int(entry["config"]["z_dim"])
+        self.hash = _core.sha256(f"{about.hash} {self.driver.hash}".encode())
         self.labels = _labels(self.annotator)
         self.expressions = self.driver.expressions
+
+    def _read(self, entry: dict[str, Any]) -> None:
+        path = self._path
+        self.world = World.of(entry["world"])
+        alignment = self.world.matrix if entry.get("alignment") is None else np.array(entry["alignment"], np.float64)
+        self.driver: Driver = open_driver(path, entry.get("head") or {"family": None}, self._options)
+        half = 0.5 * float(entry["config"]["rendering"]["box_warp"])
+        bounds = entry.get("bounds") or [[-half] * 3, [half] * 3]
+        #: judges the fit, whatever quirks labels are asked for with; surface that the generator cannot show is cut away
+        self.judge: MeshAnnotator = self.driver.annotator(alignment, world=self.world, bounds=bounds)
+        published = self._options.annotation == "compat"  # published masks show all of the mesh
+        self.annotator = self.driver.annotator(alignment, world=self.world, mode="compat") if published else self.judge
+        rendering = entry["config"]["rendering"]
+        x, y, z = (float(v) for v in rendering["avg_camera_pivot"])
+        self.radius, self.pivot = float(rendering["avg_camera_radius"]), (x, y, z)
+        start = rendering["ray_start"]
+        #: camera z in metres where rays begin; nearer surface is cut open
+        self.near_m = 0.0 if start == "auto" else float(start) / self.world.scale
+        self.num_ws = int(entry["sizes"]["num_ws"])
+        self.image_size = int(entry["sizes"]["image"])
+        self.z_dim = int(entry["config"]["z_dim"])
 
     def check(self, plan: Plan) -> None:
         def no(name: str, what: str) -> None:
@@ -291,6 +305,10 @@ class _Renderer(Renderer):
         visible, need = int((visibility == 2).sum()), self._plan.min_visible * visibility.size
         if visible < need:
             return f"{visible} of {visibility.size} landmarks are visible, {need:.0f} are needed"
+        depth = np.asarray(batch.depth_m)[k]
+        nearest = float(depth.min(where=depth > 0, initial=np.inf))
+        if nearest < self._source.near_m:
+            return f"the mesh comes as near as {nearest:.3f} m, the generator draws from {self._source.near_m:.3f} m on"
         row = batch.fit[k]
         if self._score is not None:
             score = row[FIT.index("score")]
