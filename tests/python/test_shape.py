@@ -174,7 +174,11 @@ class _BallGenerator:
 
     def __init__(self, bounds: Any = None) -> None:
         self.info = SimpleNamespace(
-            config={"rendering": {"box_warp": 1.0}}, bounds=bounds, world_scale=2.5, world_shift=(0.0, 0.1, 0.0)
+            config={"rendering": {"box_warp": 1.0}},
+            bounds=bounds,
+            world_scale=2.5,
+            world_shift=(0.0, 0.1, 0.0),
+            surface_level=10.0,
         )
         self.lowest = np.full(3, np.inf)
 
