@@ -81,8 +81,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     global _debug
     _debug = False
+    before = None
     with contextlib.suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGTERM, _terminated)
+        before = signal.signal(signal.SIGTERM, _terminated)
     try:
         app(args=arguments, prog_name="forge-rt")
     except ForgeError as error:
@@ -97,6 +98,9 @@ def main(arguments: list[str] | None = None) -> None:
         advice = "forge-rt --debug ... shows where; please report it"
         typer.echo(f"forge-rt: unexpected error: {type(error).__name__}: {what} ({advice})", err=True)
         sys.exit(EXIT_ERROR)
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":
