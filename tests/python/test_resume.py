@@ -38,8 +38,12 @@ def stopped(plan: fr.Plan, folder: Path, after: int = 4) -> None:
     """A run that ends after some samples, with at least one shard finished."""
 
     def stop(progress: fr.Progress) -> None:
-        if progress.done >= after and (plan.layout != "shards" or any((folder / "parts").glob("index-*.parquet"))):
-            raise Stop  # writers may lag behind
+        if progress.done < after:
+            return
+        deadline = time.monotonic() + 60
+        while not any((folder / "parts").glob("index-*")) and time.monotonic() < deadline:  # writers may lag behind
+            time.sleep(0.01)
+        raise Stop
 
     old = fr.production.run._Display.show
 
