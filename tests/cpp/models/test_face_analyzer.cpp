@@ -90,6 +90,18 @@ onnx::Graph faces_graph(const Kind& kind) {
   return graph;
 }
 
+void remove_at_exit(const std::filesystem::path& folder) {
+  struct Folders {
+    std::vector<std::filesystem::path> all;
+    ~Folders() {
+      std::error_code ignored;
+      for (const auto& path : all) std::filesystem::remove_all(path, ignored);
+    }
+  };
+  static Folders folders;
+  folders.all.push_back(folder);
+}
+
 std::string write_bundle(const Kind& kind = {}) {
   const float eye = kind.eye;
   const std::string faces = bytes_of(onnx::model(faces_graph(kind)));
@@ -115,6 +127,7 @@ std::string write_bundle(const Kind& kind = {}) {
       std::filesystem::temp_directory_path() / concat("forge_faces_", sha256_hex(faces.data(), faces.size()).substr(0, 8), "_", std::rand(),
                                                       "_", ++number, "_", reinterpret_cast<std::uintptr_t>(&number), ".forge");
   std::filesystem::create_directories(folder);
+  remove_at_exit(folder);
   std::ofstream(folder / "faces.onnx", std::ios::binary) << faces;
   std::ofstream(folder / "detect.onnx", std::ios::binary) << detect;
   const char* const crop =
