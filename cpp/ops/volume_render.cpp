@@ -109,8 +109,10 @@ void check_uniform(const Tensor& draws, const char* name) {
   const Tensor values = draws.contiguous();
   const float* u = values.data<float>();
   const std::int64_t view = values.count() / values.size(0);
-  for (std::int64_t i = 0; i < values.count(); ++i)
-    check_argument(u[i] >= 0.f && u[i] <= 1.f, name, "[", i / view, "] holds ", u[i], "; every random number must be in 0..1");
+  for (std::int64_t i = 0; i < values.count(); ++i) {
+    if (u[i] >= 0.f && u[i] <= 1.f) continue;
+    throw Error(ErrorCode::invalid_argument, concat(name, "[", i / view, "] holds ", u[i], "; every random number must be in 0..1"));
+  }
 }
 
 void check_draws(const RenderViews& views, const VolumeRenderOptions& options) {
