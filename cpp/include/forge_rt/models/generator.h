@@ -46,8 +46,8 @@ struct GeneratorInfo {
   int coarse = 0, fine = 0;  ///< samples of a ray, unless told otherwise
   int plane_resolution = 0, plane_channels = 0, features = 0;
   double psi = 1;  ///< truncation, unless told otherwise
-  double surface_level = 10;  ///< raw density of what counts as the surface; 10 is published (spec §19)
   int cutoff = 0;  ///< style vectors that are truncated, unless told otherwise: 0..num_ws
+  double surface_level = 10;  ///< raw density of what counts as the surface; 10 is published (spec §19)
   BlendPlanes blend_planes = BlendPlanes::front;
   GeneratorWorld world;  ///< generator units = scale · metres + shift
   /// [3, 4] row-major, head frame in metres → the head that the generator draws, generator units (spec §18.2). Absent: `world` is all.
