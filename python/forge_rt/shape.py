@@ -178,5 +178,5 @@ def require() -> Any:
     try:
         from skimage import measure
     except ImportError:
-        raise UnsupportedError('meshes need scikit-image: pip install "forge_rt[shape]"') from None
+        raise UnsupportedError('meshes need scikit-image: pip install "forge-rt[shape]"') from None
     return measure

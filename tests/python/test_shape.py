@@ -17,6 +17,7 @@ from forge_rt.mesh_files import write_mesh
 from forge_rt.shape import isosurface
 
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed (extra cpu)")
+pytest.importorskip("skimage", reason="scikit-image is not installed (extra shape)")
 
 #: other summation orders in float32; densities reach 10 here
 DENSITY = 2e-4
@@ -98,8 +99,6 @@ def test_densitys_errors(generator: fr.Generator, heads: Any) -> None:
 
 
 # ---- surfaces -------------------------------------------------------------------------------------------------------
-
-measure = pytest.importorskip("skimage.measure", reason="scikit-image is not installed (extra shape)")
 
 CENTRE, RADIUS = np.array([0.05, -0.02, 0.06]), 0.3
 
@@ -218,7 +217,7 @@ def test_extracts_errors(generator: fr.Generator, heads: Any, monkeypatch: pytes
         with pytest.raises(fr.InvalidArgumentError, match=words):
             shape.extract(generator, heads, **{"resolution": 16, **options})
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(fr.UnsupportedError, match=r'pip install "forge_rt\[shape\]"'):
+    with pytest.raises(fr.UnsupportedError, match=r'pip install "forge-rt\[shape\]"'):
         shape.extract(generator, heads, resolution=16)
 
 
