@@ -62,11 +62,11 @@ class DetectorFiles:
 class LandmarkDetector:
     """The 68 points of the surest face of a picture. Pictures go through the networks one by one, so that points never depend on a batch."""
 
-    def __init__(self, bundles: str | DetectorFiles = "faces-mini", device: str = "cpu") -> None:
-        """`bundles` as `DetectorFiles.find`. Raises like it, and UnsupportedError for a network of other than 68 landmarks."""
+    def __init__(self, names: str | DetectorFiles = "faces-mini", device: str = "cpu") -> None:
+        """`names` as in `DetectorFiles.find`. Raises like it, and UnsupportedError for a network of other than 68 landmarks."""
         from forge_rt.face_analyzer import FaceAnalyzer
 
-        self.files = DetectorFiles.find(bundles) if isinstance(bundles, str) else bundles
+        self.files = DetectorFiles.find(names) if isinstance(names, str) else names
         # parsing says whether what was found is a face
         self._analyzer = FaceAnalyzer(self.files.faces, device, detector=self.files.detect, depth=False, batch=1)
         if self._analyzer.landmark_count != _POINTS:
