@@ -310,7 +310,7 @@ def _run(out: Path, plan: dict[str, Any], work: dict[str, Any], as_json: bool, q
         )
     if generator and result.not_accepted > 0.1 * result.made:
         typer.echo(
-            "so many do not fit their mesh: the map between head and pictures may be another model's; forge-rt align fits one and shows it"
+            "so many: where they do not fit their mesh, the map between head and pictures may be another model's; forge-rt align fits one and shows it"
         )
     typer.echo(f"contact sheet: {result.contact_sheet}")
 
