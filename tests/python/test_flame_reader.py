@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import pickletools
-import resource
 import sys
 import types
 from collections import OrderedDict
@@ -684,6 +683,7 @@ def test_landmarks_in_one_file(tmp_path, tensors):
 def test_tensors_share_their_storage(tmp_path):
     """A short file may hold many tensors of one large storage: they must not become copies."""
     torch = pytest.importorskip("torch")
+    resource = pytest.importorskip("resource")  # not on Windows
     count, stream = 1 << 20, io.BytesIO()
     torch.save(torch.arange(count).storage(), stream, _use_new_zipfile_serialization=False)
 
