@@ -270,7 +270,9 @@ def _single(values: Any) -> Any:
     """Tensors of doubles, as published code draws them, as float32; arrays of any type are converted further on."""
     if not str(getattr(values, "dtype", "")).endswith("float64") or isinstance(values, np.ndarray):
         return values
-    return values.float() if hasattr(values, "float") else np.asarray(values, np.float32)
+    if hasattr(values, "float"):  # PyTorch
+        return values.float()
+    return values.astype(np.float32) if hasattr(values, "astype") else np.asarray(values, np.float32)  # CuPy, JAX
 
 
 def _draws(values: Any, cameras: Any) -> Any:

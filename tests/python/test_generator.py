@@ -12,6 +12,7 @@ import generator_bundle as gb
 import numpy as np
 import pytest
 from forge_rt import bundles
+from forge_rt.generator import _single
 
 pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed (extra cpu)")
 
@@ -118,6 +119,21 @@ def test_doubles_are_rounded(generator, inputs):
         again = generator.identity(z, conditioning)
         assert equal(identity.ws, again.ws)
         assert equal(view.image, generator.view(generator.expression(again, vertices, landmarks), cameras).image)
+
+
+def test_doubles_of_other_libraries_are_rounded():
+    """CuPy's and JAX's arrays have no `float`, and CuPy's do not become NumPy's unasked."""
+
+    class Array:
+        dtype = np.dtype(np.float64)
+
+        def astype(self, dtype):
+            return dtype
+
+        def __array__(self, *_, **__):
+            raise TypeError("implicit conversion")
+
+    assert _single(Array()) == np.float32
 
 
 def test_empty_batches(generator):
