@@ -18,7 +18,7 @@ def shape(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="Mesh, .ply or .obj; head frame, metres, with colours.")
     ],
-    seed: Annotated[int, typer.Option(help="Of the data set; who a sample is, is a function of both.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the data set; seed and index say who it is.")] = 0,
     index: Annotated[int, typer.Option(help="Sample of the data set that generate makes with this seed.")] = 0,
     attempt: Annotated[int, typer.Option(help="Its draw, as its record says.")] = 0,
     resolution: Annotated[int, typer.Option(metavar="N", help="Points of a side of the grid, 16 to 1024.")] = 256,
