@@ -206,8 +206,8 @@ class Generator:
 
         Raises InvalidArgumentError; UnsupportedError where the bundle's super-resolution does not take features of that resolution.
         """
-        if index is not None and not hasattr(index, "__dlpack__"):
-            index = np.asarray(index)  # a range, for one; the engine refuses what is no sample number
+        if index is not None and not _on_gpu(index):
+            index = np.asarray(index)  # of any integers, a range too; the engine refuses what is no sample number
         cameras = _single(cameras)
         u_coarse, u_fine = (_draws(_single(u), cameras) for u in (u_coarse, u_fine))
         made = self._generator.view(
@@ -230,7 +230,7 @@ class Generator:
 
         Raises InvalidArgumentError for other shapes and points that are not finite, naming the set.
         """
-        return self._generator.density(head, points, rows=rows, colour=colour)
+        return self._generator.density(head, _single(points), rows=rows, colour=colour)
 
     @property
     def info(self) -> GeneratorInfo:
@@ -273,6 +273,11 @@ def _single(values: Any) -> Any:
     if hasattr(values, "float"):  # PyTorch
         return values.float()
     return values.astype(np.float32) if hasattr(values, "astype") else np.asarray(values, np.float32)  # CuPy, JAX
+
+
+def _on_gpu(values: Any) -> bool:
+    cpu = 1  # of DLPack
+    return hasattr(values, "__dlpack_device__") and values.__dlpack_device__()[0] != cpu
 
 
 def _draws(values: Any, cameras: Any) -> Any:

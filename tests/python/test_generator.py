@@ -119,6 +119,17 @@ def test_doubles_are_rounded(generator, inputs):
         again = generator.identity(z, conditioning)
         assert equal(identity.ws, again.ws)
         assert equal(view.image, generator.view(generator.expression(again, vertices, landmarks), cameras).image)
+        points = vertices[:, :5]
+        assert equal(generator.density(head, double(points)), generator.density(head, points))
+
+
+def test_sample_numbers_are_any_integers(generator, inputs, levels):
+    torch = pytest.importorskip("torch")
+    made = [
+        generator.view(levels[1], inputs[3], randomness="seeded", index=index).image
+        for index in ([0, 1, 2], range(3), np.arange(3, dtype=np.uint64), torch.arange(3))
+    ]
+    assert all(equal(image, made[0]) for image in made)
 
 
 def test_doubles_of_other_libraries_are_rounded():
