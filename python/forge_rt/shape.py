@@ -73,7 +73,7 @@ def extract(
     """
     if not 0 <= row < len(head):
         raise InvalidArgumentError(f"row must be 0..{len(head) - 1}, a head of those given, got {row}")
-    if isinstance(resolution, bool) or not isinstance(resolution, int) or not 16 <= resolution <= 1024:
+    if isinstance(resolution, bool) or not isinstance(resolution, int | np.integer) or not 16 <= resolution <= 1024:
         raise InvalidArgumentError(f"resolution must be a whole number from 16 to 1024, got {resolution!r}")
     if border is not None and not 0 <= border < 0.5:
         raise InvalidArgumentError(f"border must be a share from 0 to below 0.5, got {border!r}")

@@ -199,7 +199,7 @@ def test_a_surface_in_metres_with_colours() -> None:
     assert surface.colors is not None and (surface.colors == [0, 128, 255]).all()
     # the published border: int(30 / 256 · 64) = 7 points of 1/63
     assert np.allclose(made.lowest, -0.5 + 7 / 63, atol=1e-6)
-    both = shape.extract(made, [None], resolution=64, largest=False, colors=False)  # type: ignore[arg-type]
+    both = shape.extract(made, [None], resolution=np.int64(64), largest=False, colors=False)  # type: ignore[arg-type]
     assert both.colors is None and len(both.triangles) > len(surface.triangles)
     bounded: Any = _BallGenerator(np.array([[-0.45, -0.4, -0.45], [0.45, 0.45, 0.45]]))
     shape.extract(bounded, [None], resolution=64)  # type: ignore[arg-type]
