@@ -8,9 +8,11 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import forge_rt as fr
 import pytest
 from forge_rt.production.folder import _fingerprint
 
@@ -85,3 +87,33 @@ def tmpfs(folder: Path, size: str) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+class _Stop(Exception):
+    pass
+
+
+def stopped(plan: fr.Plan, folder: Path, after: int = 4) -> None:
+    """A run that ends after some samples, with at least one shard finished."""
+
+    def stop(progress: fr.Progress) -> None:
+        if progress.done < after:
+            return
+        deadline = time.monotonic() + 60
+        while journal_lines(folder) < 1 and time.monotonic() < deadline:  # writers may lag behind
+            time.sleep(0.01)
+        raise _Stop
+
+    old = fr.production.run._Display.show
+
+    def always(self: object, *args: object, **kwargs: object) -> None:
+        self._last = -1.0  # type: ignore[attr-defined]
+        old(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(fr.production.run._Display, "show", always)
+    try:
+        with pytest.raises(_Stop):
+            fr.generate(plan, folder, batch=1, progress=stop)
+    finally:
+        patch.undo()

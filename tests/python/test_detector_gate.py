@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import forge_rt as fr
 import numpy as np
 import pytest
-from data_sets import cli, members, one_error, read_json, tree
+from data_sets import cli, members, one_error, read_json, stopped, tree
 from face_bundles import faces_network, fields, picture, write_faces
 from forge_rt.annotation.detector import DetectorFiles, LandmarkDetector
 from forge_rt.production.generator_plan import GeneratorPlan
@@ -92,14 +92,8 @@ def test_workers_change_nothing(strict: Path, tmp_path: Path) -> None:
 
 
 def test_a_stopped_run_goes_on(strict: Path, tmp_path: Path) -> None:
-    def stop(progress: Any) -> None:
-        if progress.shards_done >= 1:
-            raise KeyboardInterrupt
-
-    try:
-        fr.generate(STRICT, tmp_path / "set", batch=2, progress=stop)
-    except KeyboardInterrupt:
-        fr.generate(out=tmp_path / "set", resume=True)
+    stopped(STRICT, tmp_path / "set")
+    fr.generate(out=tmp_path / "set", resume=True)
     assert tree(tmp_path / "set") == tree(strict)
 
 

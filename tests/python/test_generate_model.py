@@ -13,7 +13,7 @@ import forge_rt as fr
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from data_sets import cli, forge_plan, members, one_error, read_json, tree
+from data_sets import cli, forge_plan, members, one_error, read_json, stopped, tree
 from forge_rt.production.samples import SampleMaker
 from forge_rt.production.sources import open_source
 
@@ -72,14 +72,8 @@ def test_batch_threads_and_restarts_change_nothing(shards: Path, tmp_path: Path)
 
 
 def test_a_stopped_run_goes_on(shards: Path, tmp_path: Path) -> None:
-    def stop(progress: Any) -> None:
-        if progress.shards_done >= 1:
-            raise KeyboardInterrupt
-
-    try:
-        fr.generate(PLAN, tmp_path / "set", batch=2, progress=stop)
-    except KeyboardInterrupt:
-        fr.generate(out=tmp_path / "set", resume=True)
+    stopped(PLAN, tmp_path / "set")
+    fr.generate(out=tmp_path / "set", resume=True)
     assert tree(tmp_path / "set") == tree(shards)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import forge_rt as fr
 import pytest
-from data_sets import cli, command, forge_plan, journal_lines, one_error, tmpfs, tree
+from data_sets import cli, command, forge_plan, journal_lines, one_error, stopped, tmpfs, tree
 from forge_rt.production import leases as leases_module
 from forge_rt.production.folder import RunFolder
 from forge_rt.production.leases import Leases
@@ -28,36 +28,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "set"
     fr.generate(PLAN, folder)
     return folder
-
-
-class Stop(Exception):
-    pass
-
-
-def stopped(plan: fr.Plan, folder: Path, after: int = 4) -> None:
-    """A run that ends after some samples, with at least one shard finished."""
-
-    def stop(progress: fr.Progress) -> None:
-        if progress.done < after:
-            return
-        deadline = time.monotonic() + 60
-        while not any((folder / "parts").glob("index-*")) and time.monotonic() < deadline:  # writers may lag behind
-            time.sleep(0.01)
-        raise Stop
-
-    old = fr.production.run._Display.show
-
-    def always(self: object, *args: object, **kwargs: object) -> None:
-        self._last = -1.0  # type: ignore[attr-defined]
-        old(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    patch = pytest.MonkeyPatch()
-    patch.setattr(fr.production.run._Display, "show", always)
-    try:
-        with pytest.raises(Stop):
-            fr.generate(plan, folder, batch=1, progress=stop)
-    finally:
-        patch.undo()
 
 
 # ---- stop and go on ----
