@@ -323,6 +323,7 @@ def test_the_face_lies_on_the_surface(level: float, bar_mm: float) -> None:
     plan = fr.Plan(count=4, seed=11, model="next3d-mini")
     source, head = open_source(plan), fr.ForgeHead()
     generator, sampler = fr.Generator("next3d-mini"), source.sampler(plan)  # type: ignore[attr-defined]
+    assert generator.info.surface_level == 200  # what the bundle says, and the better of the two
     off = []
     for index in range(plan.count):
         drawn = sampler.draw(plan.seed, index)
