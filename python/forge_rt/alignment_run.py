@@ -89,8 +89,6 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
     )
     labels = MeshLabels.plain(head.family, head.vertices, head.triangles)
     name = options.preset or ("next3d-mini" if head.forge_head is not None else "synthforge-alignment")
-    if name not in PRESETS:
-        raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     sampler = preset_of(name, info).sampler(
         z_dim=info.z_dim, world=world, head=head.forge_head, size=options.resolution
     )
@@ -111,7 +109,9 @@ def run(bundle: Path, options: RunOptions, *, tell: Tell | None = None) -> Resul
 
 
 def preset_of(name: str, info: Any) -> Preset:
-    """Cameras stand where the model's own configuration has them."""
+    """Cameras stand where the model's own configuration has them. Raises InvalidArgumentError for an unknown name."""
+    if name not in PRESETS:
+        raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     preset, rendering = PRESETS[name], info.config.get("rendering", {})
     x, y, z = rendering.get("avg_camera_pivot", preset.pivot)
     return replace(

@@ -11,7 +11,6 @@ import numpy as np
 from forge_rt import bundles, shape
 from forge_rt._core import InvalidArgumentError
 from forge_rt.alignment_run import preset_of
-from forge_rt.annotation.presets import PRESETS
 from forge_rt.annotation.world import World
 from forge_rt.driving_heads import driving_head
 from forge_rt.generator import Generator
@@ -55,8 +54,6 @@ def run(bundle: Path, options: ShapeOptions, *, tell: shape.Tell | None = None) 
         )
     forge_head = None if head is None else head.forge_head
     name = options.preset or ("next3d-mini" if forge_head is not None else "synthforge-code")
-    if name not in PRESETS:
-        raise InvalidArgumentError(f"preset must be one of {', '.join(PRESETS)}, got {name!r}")
     sampler = preset_of(name, info).sampler(z_dim=info.z_dim, world=world, head=forge_head, size=info.image_size)
     draw = sampler.draw(options.seed, options.index, options.attempt)
     camera = draw.label25[None].astype(np.float32) if info.conditioning == "view" else None
