@@ -14,7 +14,7 @@ from forge_rt import diagnostics
 from forge_rt.cli import main as cli
 
 LAYERS = ("core", "ops", "models", "production", "surfaces")
-EXTRAS = {"cpu", "gpu", "export", "dali", "tensorrt", "ray", "viewer", "test"}
+EXTRAS = {"cpu", "gpu", "export", "shape", "dali", "tensorrt", "ray", "viewer", "test"}
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
