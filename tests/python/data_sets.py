@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import forge_rt as fr
 import pytest
@@ -37,6 +38,21 @@ def members(folder: Path) -> dict[str, bytes]:
                 assert file is not None
                 found[info.name] = file.read()
     return found
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """Records of all shards, in order."""
+    return [json.loads(data) for name, data in members(folder).items() if name.endswith(".json")]
+
+
+def generate_alone(plan: fr.Plan, folder: Path) -> None:
+    """On one thread, a sample at a time."""
+    threads = fr.num_threads()
+    try:
+        fr.set_num_threads(1)
+        fr.generate(plan, folder, batch=1, threads=1)
+    finally:
+        fr.set_num_threads(threads)
 
 
 def command(*arguments: object) -> list[str]:

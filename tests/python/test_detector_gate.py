@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import forge_rt as fr
 import numpy as np
 import pytest
-from data_sets import cli, members, one_error, read_json, stopped, tree
+from data_sets import cli, generate_alone, members, one_error, read_json, records, stopped, tree
 from face_bundles import faces_network, fields, picture, write_faces
 from forge_rt.annotation.detector import DetectorFiles, LandmarkDetector
 from forge_rt.production.generator_plan import GeneratorPlan
@@ -31,10 +31,6 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _notes(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(data) for name, data in members(folder).items() if name.endswith(".json")]
-
-
 def _rejected(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "journal.jsonl").read_text().splitlines()
     return [draw for line in lines for draw in json.loads(line)["rejected"]]
@@ -50,7 +46,7 @@ def test_next3d_minis_pictures_please_faces_mini() -> None:
 
 
 def test_refused_draws_are_on_record(strict: Path) -> None:
-    rejected, notes = _rejected(strict), _notes(strict)
+    rejected, notes = _rejected(strict), records(strict)
     assert rejected and all("px from the detector's, 3 are allowed" in draw["reason"] for draw in rejected)
     assert [n["attempt"] for n in notes] == [sum(d["index"] == i for d in rejected) for i in range(PLAN.count)]
     manifest = read_json(strict / "manifest.json")
@@ -72,17 +68,12 @@ def test_a_draw_that_passes_is_the_one_made_without_a_detector(tmp_path: Path) -
     assert {name: data for name, data in asked.items() if not name.endswith(".json")} == {
         name: data for name, data in free.items() if not name.endswith(".json")
     }
-    assert "detector" not in _notes(tmp_path / "free")[0]["generator"]
+    assert "detector" not in records(tmp_path / "free")[0]["generator"]
     assert "detector_sha256" not in read_json(tmp_path / "free/plan.json")["made_with"]
 
 
 def test_batch_and_threads_change_nothing(strict: Path, tmp_path: Path) -> None:
-    threads = fr.num_threads()
-    try:
-        fr.set_num_threads(1)
-        fr.generate(STRICT, tmp_path / "set", batch=1, threads=1)
-    finally:
-        fr.set_num_threads(threads)
+    generate_alone(STRICT, tmp_path / "set")
     assert tree(tmp_path / "set") == tree(strict)
 
 
@@ -98,7 +89,7 @@ def test_a_stopped_run_goes_on(strict: Path, tmp_path: Path) -> None:
 
 
 def test_replay_is_identical(strict: Path, tmp_path: Path) -> None:
-    late = max(_notes(strict), key=lambda note: note["attempt"])["index"]
+    late = max(records(strict), key=lambda note: note["attempt"])["index"]
     (replayed,) = fr.replay(strict, [late], tmp_path / "again", extras=["normals"])
     assert replayed.identical, replayed.note
 
@@ -106,7 +97,7 @@ def test_replay_is_identical(strict: Path, tmp_path: Path) -> None:
 def test_batches_are_the_samples(strict: Path) -> None:
     batch: Any = next(iter(fr.batches(STRICT, batch=6)))
     assert (batch.detected_px <= 3).all() and batch.detected.shape == (6, 68, 2)
-    px = [note["generator"]["fit"]["detector_px"] for note in _notes(strict)]
+    px = [note["generator"]["fit"]["detector_px"] for note in records(strict)]
     assert np.allclose(batch.detected_px, px, atol=1e-6)
 
 
@@ -161,7 +152,7 @@ def test_what_the_mesh_refuses_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp
     plan = replace(PLAN, count=1, generator={"detector": "faces-mini", "min_agreement": 0.999})
     fr.generate(plan, tmp_path / "set")
     assert set(_Stub.asked) == {0}
-    (note,) = _notes(tmp_path / "set")
+    (note,) = records(tmp_path / "set")
     assert "0.999 is needed" in note["reason"] and note["generator"]["fit"]["detector_px"] is None
 
 

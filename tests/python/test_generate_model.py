@@ -13,7 +13,7 @@ import forge_rt as fr
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from data_sets import cli, forge_plan, members, one_error, read_json, stopped, tree
+from data_sets import cli, forge_plan, generate_alone, members, one_error, read_json, records, stopped, tree
 from forge_rt.production.samples import SampleMaker
 from forge_rt.production.sources import open_source
 
@@ -32,15 +32,11 @@ def _decode(data: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-def _notes(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(data) for name, data in members(folder).items() if name.endswith(".json")]
-
-
 def test_records_say_what_was_made(shards: Path) -> None:
     manifest = read_json(shards / "manifest.json")
     assert manifest["model"]["name"] == "next3d-mini" and manifest["plan"]["generator"]["annotation"] == "exact"
     files = members(shards)
-    for i, note in enumerate(_notes(shards)):
+    for i, note in enumerate(records(shards)):
         assert len(note["generator"]["z"]) == 64 and note["index"] == i
         assert note["model"] == {"name": "next3d-mini", "sha256": manifest["model"]["sha256"]}
         assert 0 <= note["agreement"] <= 1 and note["generator"]["fit"]["score"] == pytest.approx(
@@ -62,12 +58,7 @@ def test_records_say_what_was_made(shards: Path) -> None:
 
 
 def test_batch_threads_and_restarts_change_nothing(shards: Path, tmp_path: Path) -> None:
-    threads = fr.num_threads()
-    try:
-        fr.set_num_threads(1)
-        fr.generate(PLAN, tmp_path / "set", batch=1, threads=1)
-    finally:
-        fr.set_num_threads(threads)
+    generate_alone(PLAN, tmp_path / "set")
     assert tree(tmp_path / "set") == tree(shards)
 
 
@@ -164,7 +155,7 @@ def test_rejects_are_recorded_and_the_sample_is_drawn_again(tmp_path: Path) -> N
     fr.generate(replace(PLAN, count=2, generator={"min_agreement": 0.999}), tmp_path / "set")
     (line,) = [json.loads(text) for text in (tmp_path / "set/journal.jsonl").read_text().splitlines()]
     assert len(line["rejected"]) == 2 * 15 and "agreement" in line["rejected"][0]["reason"]
-    notes = _notes(tmp_path / "set")
+    notes = records(tmp_path / "set")
     assert not notes[0]["accepted"] and "0.999 is needed" in notes[0]["reason"]
 
 
@@ -176,7 +167,7 @@ def test_cameras_that_cut_the_face_open_are_drawn_again(tmp_path: Path) -> None:
     (line,) = [json.loads(text) for text in (tmp_path / "set/journal.jsonl").read_text().splitlines()]
     assert any("the generator draws from 0.940 m on" in entry["reason"] for entry in line["rejected"])
     files = members(tmp_path / "set")
-    for i, note in enumerate(_notes(tmp_path / "set")):
+    for i, note in enumerate(records(tmp_path / "set")):
         depth = _decode(files[f"{i:08d}.depth.png"])
         assert note["accepted"] and depth[depth > 0].min() * note["depth"]["scale_m"] >= near - 1e-4
 
@@ -271,7 +262,7 @@ def test_flame_drives_a_generator(flame: dict[str, str], tmp_path: Path) -> None
     fr.generate(
         out=tmp_path / "set", **_flame_plan(flame, preset="synthforge-code", conditioning="view"), min_visible=0
     )
-    notes = _notes(tmp_path / "set")
+    notes = records(tmp_path / "set")
     assert len(notes[0]["head"]["shape"]) == 100 and len(notes[0]["head"]["expression"]) == 50
     assert all(-2 <= v <= 2 for v in notes[0]["head"]["shape"]) and notes[0]["generator"]["conditioning"] == "view"
     labels = {label["name"] for label in read_json(tmp_path / "set/manifest.json")["labels"]}
